@@ -151,7 +151,7 @@ def tell(server, business, sound, seconds):
     """Tells of a recording with that sound; returns its SID once it is ready."""
     tape = business.at.tape(seconds=seconds)
     tape.sounds["mp3"] = sound
-    business.tell_call(server, tape.call_sid)
+    business.webhook_add_call(server, tape.call_sid)
     business.tell(server, tape)
     server.world.wait_state(tape.sid, within=120, business_id=business.id)
     return tape.sid

@@ -102,8 +102,8 @@ static enum err control_add_begin_hooks(struct sim *sim, struct hook_batch *batc
   const int64_t before_ms[] = {INITIATE_MS, RING_MS, 0};
   for (size_t i = 0; i < COUNT_OF(steps); i++) {
     bool talked = strcmp(last, "completed") == 0 || strcmp(last, "in-progress") == 0;
-    if (!talked && i == 2) return tell_call(sim, batch, c, last, c->started_ms);
-    TRY(tell_call(sim, batch, c, steps[i], c->started_ms - before_ms[i]));
+    if (!talked && i == 2) return webhook_add_call(sim, batch, c, last, c->started_ms);
+    TRY(webhook_add_call(sim, batch, c, steps[i], c->started_ms - before_ms[i]));
     if (strcmp(steps[i], last) == 0) return OK;
   }
   return OK;
@@ -111,27 +111,27 @@ static enum err control_add_begin_hooks(struct sim *sim, struct hook_batch *batc
 
 static enum err control_add_end_hooks(struct sim *sim, struct hook_batch *batch, struct call *c) {
   if (!c || strcmp(c->status, "completed") != 0) return OK;
-  return tell_call(sim, batch, c, c->status, c->started_ms + c->seconds * 1000);
+  return webhook_add_call(sim, batch, c, c->status, c->started_ms + c->seconds * 1000);
 }
 
 /* Sends all webhooks of a call, in the order of its events; those of the end only if the call has ended. */
-static enum err tell_all(struct sim *sim, struct hook_batch *batch, struct call *parent, struct call *child,
-                         const struct recording *r) {
+static enum err webhooks_add_all(struct sim *sim, struct hook_batch *batch, struct call *parent, struct call *child,
+                                 const struct recording *r) {
   bool made = r && strcmp(r->status, "processing") != 0 && strcmp(r->status, "in-progress") != 0;
   TRY(control_add_begin_hooks(sim, batch, parent, parent->status));
   if (child) TRY(control_add_begin_hooks(sim, batch, child, child->status));
-  if (r) TRY(tell_recording(sim, batch, r, "in-progress"));
+  if (r) TRY(webhook_add_recording(sim, batch, r, "in-progress"));
   TRY(control_add_end_hooks(sim, batch, child));
   TRY(control_add_end_hooks(sim, batch, parent));
-  return made ? tell_recording(sim, batch, r, r->status) : OK;
+  return made ? webhook_add_recording(sim, batch, r, r->status) : OK;
 }
 
 /* Sends one webhook with the recording's present state. */
 static enum err control_send_recording_hook(struct sim *sim, struct recording *r) {
   struct hook_batch *batch CLEANUP(release_batch) = NULL;
   TRY(hook_batch_new(&batch));
-  TRY(tell_recording(sim, batch, r, r->status));
-  return tell_send(sim, &r->faults, TAKE(batch));
+  TRY(webhook_add_recording(sim, batch, r, r->status));
+  return webhook_send_batch(sim, &r->faults, TAKE(batch));
 }
 
 static void complete_recording(void *arg) {
@@ -175,7 +175,7 @@ static json_t *made_json(const struct sim *sim, const char *call_sid, const char
                         child_sid ? json_string(child_sid) : json_null(), "recording_sid", "recording_url", "sizes");
   if (!o || !r) return o;
   json_object_set_new(o, "recording_sid", json_string(r->sid));
-  if (tell_recording_url(sim, r, &url) == OK) json_object_set_new(o, "recording_url", json_stringn(url.p, url.n));
+  if (webhook_recording_url(sim, r, &url) == OK) json_object_set_new(o, "recording_url", json_stringn(url.p, url.n));
   json_object_set_new(o, "sizes", sizes_json(r));
   return o;
 }
@@ -193,9 +193,9 @@ static enum err create_call_pair(struct sim *sim, const struct order *o, struct 
   TRY(control_make_call(sim, o, NULL, &parent));
   if (o->legs == 2) TRY(control_make_call(sim, o, parent, &child));
   if (!o->no_recording) TRY(make_recording(sim, o, o->on_child ? child->sid : parent->sid, &r));
-  TRY(tell_all(sim, batch, parent, child, r));
+  TRY(webhooks_add_all(sim, batch, parent, child, r));
   struct faults faults = o->faults;
-  TRY(tell_send(sim, r ? &r->faults : &faults, TAKE(batch)));
+  TRY(webhook_send_batch(sim, r ? &r->faults : &faults, TAKE(batch)));
   if (r && o->complete_after_ms > 0) TRY(complete_later(sim, r, o->complete_after_ms));
   *ret_parent = parent;
   *ret_child = child;
@@ -248,10 +248,10 @@ static enum err create_recording(struct sim *sim, const struct order *o, const s
   struct recording *r;
   TRY(hook_batch_new(&batch));
   TRY(make_recording(sim, o, c->sid, &r));
-  TRY(tell_recording(sim, batch, r, "in-progress"));
+  TRY(webhook_add_recording(sim, batch, r, "in-progress"));
   if (strcmp(r->status, "processing") != 0 && strcmp(r->status, "in-progress") != 0)
-    TRY(tell_recording(sim, batch, r, r->status));
-  TRY(tell_send(sim, &r->faults, TAKE(batch)));
+    TRY(webhook_add_recording(sim, batch, r, r->status));
+  TRY(webhook_send_batch(sim, &r->faults, TAKE(batch)));
   if (o->complete_after_ms > 0) TRY(complete_later(sim, r, o->complete_after_ms));
   *ret_recording = r;
   return OK;

@@ -54,7 +54,7 @@ static bool is_over(const char *status) {
 static json_t *recording_json(const struct sim *sim, const struct recording *r) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(SIM_URL_MAX + 200);
   const char *media = NULL;
-  if (tell_recording_url(sim, r, &url) != OK || buf_terminate(&url, &media) != OK) return NULL;
+  if (webhook_recording_url(sim, r, &url) != OK || buf_terminate(&url, &media) != OK) return NULL;
   json_t *o =
       json_pack("{ss, ss, ss*, ss*, si, so, so, so, sn, ss, so, ss, ss, ss, sn, ss}", "account_sid", sim->account,
                 "api_version", API_VERSION, "call_sid", r->call_sid[0] ? r->call_sid : NULL, "conference_sid",

@@ -2,7 +2,7 @@
  *
  *   sim_main   options, start, end               media     recordings' audio, with faults
  *   control    /sim/…: creates calls             bucket    the second origin, for the fault redirect
- *   lists      the provider's JSON interface     tell      the fields of webhooks
+ *   lists      the provider's JSON interface     webhook   the fields of webhooks
  *   answer     JSON and XML responses, credentials  journal   the file that keeps calls and recordings
  *   deletion   deletes recordings
  *
@@ -133,15 +133,15 @@ CHECKED enum err bucket_new(struct sim *sim, struct str listen_host, struct str 
 /* Appends the signed URL of a body. */
 CHECKED enum err bucket_url(const struct sim *sim, const struct media_plan *plan, struct buf *b);
 
-/* ---- tell.c ---- */
+/* ---- webhook.c ---- */
 
 /* Adds the webhook that says the call is in that state at that time. */
-CHECKED enum err tell_call(const struct sim *sim, struct hook_batch *batch, struct call *c, const char *status,
-                           int64_t at_ms);
+CHECKED enum err webhook_add_call(const struct sim *sim, struct hook_batch *batch, struct call *c, const char *status,
+                                  int64_t at_ms);
 /* Adds the webhook that says the recording is in that state. */
-CHECKED enum err tell_recording(const struct sim *sim, struct hook_batch *batch, const struct recording *r,
-                                const char *status);
+CHECKED enum err webhook_add_recording(const struct sim *sim, struct hook_batch *batch, const struct recording *r,
+                                       const char *status);
 /* Applies the faults to the batch and sends it. Takes it. */
-CHECKED enum err tell_send(struct sim *sim, struct faults *faults, struct hook_batch *batch);
+CHECKED enum err webhook_send_batch(struct sim *sim, struct faults *faults, struct hook_batch *batch);
 /* Appends the URL that a webhook gives for the recording. */
-CHECKED enum err tell_recording_url(const struct sim *sim, const struct recording *r, struct buf *b);
+CHECKED enum err webhook_recording_url(const struct sim *sim, const struct recording *r, struct buf *b);

@@ -4,7 +4,7 @@
  *   speech_pack -> on_piece
  *
  * Invariants
- *  (1) Both channels have the same number of frames. speech_spans tells of each frame within SPANS_AROUND and HANG frames, so the
+ *  (1) Both channels have the same number of frames. speech_spans reports each frame within SPANS_AROUND and HANG frames, so the
  *      timeline needs no more than TIMELINE frames.
  *  (2) error is the first failure. Nothing is done after it.
  *  (3) No piece is given before LEAST_MS of speech were heard: a piece that is full has more. */
@@ -17,12 +17,12 @@
 #include "audio/audio.h"
 #include "audio/speech_pack.h"
 
-enum { TIMELINE = 1024, OUT_FRAMES = 4096, RATE_MIN = 4000, RATE_MAX = 192000, TELLING = 1, SPEAKING = 2 };
+enum { TIMELINE = 1024, OUT_FRAMES = 4096, RATE_MIN = 4000, RATE_MAX = 192000, REPORTED = 1, SPEAKING = 2 };
 
 struct pieces_channel {
   struct speech_spans spans;
   struct speech_pack pack;
-  uint8_t timeline[TIMELINE]; /* by frame: TELLING: it was told; SPEAKING */
+  uint8_t timeline[TIMELINE]; /* by frame: REPORTED: it was reported; SPEAKING */
   int64_t speech_frames;
 };
 
@@ -45,7 +45,7 @@ struct speech_pieces {
 
 static bool was_told(const struct speech_pieces *p, size_t at) {
   for (int c = 0; c < p->channels; c++) {
-    if (!(p->channel[c].timeline[at] & TELLING)) return false;
+    if (!(p->channel[c].timeline[at] & REPORTED)) return false;
   }
   return true;
 }
@@ -64,9 +64,9 @@ static void add_up(struct speech_pieces *p) {
   }
 }
 
-static void channel_tell(void *arg, int64_t from, int64_t to, bool is_speech) {
+static void channel_report(void *arg, int64_t from, int64_t to, bool is_speech) {
   struct pieces_channel *c = arg;
-  for (int64_t i = from; i < to; i++) c->timeline[i % TIMELINE] = is_speech ? TELLING | SPEAKING : TELLING;
+  for (int64_t i = from; i < to; i++) c->timeline[i % TIMELINE] = is_speech ? REPORTED | SPEAKING : REPORTED;
 }
 
 /* ---- spans to pieces ---- */
@@ -87,7 +87,7 @@ static void channel_end(void *arg, size_t drop, bool is_speech) {
 }
 
 static const struct spans_events EVENTS = {
-    .begin = channel_begin, .add = channel_add, .end = channel_end, .tell = channel_tell};
+    .begin = channel_begin, .add = channel_add, .end = channel_end, .report = channel_report};
 
 /* ---- frames ---- */
 

@@ -5,8 +5,9 @@
  * Invariants
  *  (1) A frame is decided when SPANS_AROUND frames after it are known, or at the end. The ring has them, and SIDE before it.
  *  (2) The noise is the least smoothed power of the frames around: speech has such pauses within seconds.
- *  (3) A span with fewer than LOUD_LEAST loud frames is a click. It is told as silence, and forgotten.
- *  (4) Frames are told in order, each once. In a span that is known to be speech they are told up to its last loud frame. */
+ *  (3) A span with fewer than LOUD_LEAST loud frames is a click. It is reported as silence, and forgotten.
+ *  (4) Frames are reported in order, each once. In a span that is known to be speech they are reported up to its last loud
+ *      frame. */
 #include "audio/speech_spans.h"
 
 /* ENCODER_SILENCE: an MP3 begins with silence that says nothing about the noise of the line. */
@@ -46,15 +47,15 @@ static double noise_around(struct speech_spans *s, int64_t frame) {
 
 /* ---- spans ---- */
 
-static void tell_until(struct speech_spans *s, int64_t to, bool is_speech) {
-  if (to <= s->told) return;
-  s->events->tell(s->arg, s->told, to, is_speech);
-  s->told = to;
+static void webhooks_until(struct speech_spans *s, int64_t to, bool is_speech) {
+  if (to <= s->reported) return;
+  s->events->report(s->arg, s->reported, to, is_speech);
+  s->reported = to;
 }
 
 static enum err spans_begin(struct speech_spans *s, int64_t frame) {
   int64_t first = frame < SIDE ? 0 : frame - SIDE;
-  tell_until(s, frame, false);
+  webhooks_until(s, frame, false);
   s->in_span = true;
   s->loud_from = frame;
   s->loud_frames = 0;
@@ -69,7 +70,7 @@ static void spans_end(struct speech_spans *s, int64_t next) {
   bool is_speech = s->loud_frames >= LOUD_LEAST; /* (3) */
   s->events->end(s->arg, (size_t)(next - end), is_speech);
   s->in_span = false;
-  tell_until(s, next, false);
+  webhooks_until(s, next, false);
 }
 
 static enum err spans_decide(struct speech_spans *s) {
@@ -80,7 +81,7 @@ static enum err spans_decide(struct speech_spans *s) {
   double off = noise * OFF_OVER_NOISE > OFF_POWER ? noise * OFF_OVER_NOISE : OFF_POWER;
   f->is_loud = f->power >= (s->in_span ? off : on);
   if (!s->in_span && !f->is_loud) {
-    tell_until(s, at + 1, false);
+    webhooks_until(s, at + 1, false);
     return OK;
   }
   if (!s->in_span) TRY(spans_begin(s, at));
@@ -88,7 +89,7 @@ static enum err spans_decide(struct speech_spans *s) {
   if (f->is_loud) {
     s->loud_to = at + 1;
     s->loud_frames++;
-    if (s->loud_frames >= LOUD_LEAST) tell_until(s, at + 1, true); /* (4) */
+    if (s->loud_frames >= LOUD_LEAST) webhooks_until(s, at + 1, true); /* (4) */
   }
   if (at + 1 - s->loud_to >= HANG) spans_end(s, at + 1);
   return OK;
@@ -109,6 +110,6 @@ enum err speech_spans_finish(struct speech_spans *s) {
   if (s->least_count == 0) least_add(s, 0, 0);
   while (s->decided < s->added) TRY(spans_decide(s));
   if (s->in_span) spans_end(s, s->added);
-  tell_until(s, s->added, false);
+  webhooks_until(s, s->added, false);
   return OK;
 }

@@ -34,8 +34,8 @@ struct spans_events {
   enum err (*add)(void *arg, const struct spans_frame *frame); /* the next frame of the span */
   /* The span ended `drop` frames ago. is_speech false: it was too short a noise, and is to be forgotten. */
   void (*end)(void *arg, size_t drop, bool is_speech);
-  /* Frames from .. up to before `to` hold speech or not. Every frame is told once, in order. */
-  void (*tell)(void *arg, int64_t from, int64_t to, bool is_speech);
+  /* Frames from .. up to before `to` hold speech or not. Every frame is reported once, in order. */
+  void (*report)(void *arg, int64_t from, int64_t to, bool is_speech);
 };
 
 struct spans_least { /* of the smoothed powers of frames from `frame` on */
@@ -48,7 +48,7 @@ struct speech_spans {
   void *arg;
   int64_t added;              /* frames */
   int64_t decided;            /* the next frame to decide about */
-  int64_t told;               /* frames about which `tell` was called */
+  int64_t reported;           /* frames about which `report` was called */
   int64_t loud_from, loud_to; /* of the span: first loud frame, and behind its last one */
   size_t loud_frames;
   bool in_span;

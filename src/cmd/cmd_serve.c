@@ -125,7 +125,7 @@ static enum err serve_build_worker(struct serve *s) {
                                .follows = s->follows,
                                .provider = &provider_twilio,
                                .owner = s->node.node_id,
-                               .tells_nobody = s->shadow,
+                               .keeps_provider_copies = s->shadow,
                                .transcribes = true,
                                .min_free_bytes = s->app.conf.min_free_bytes};
   return worker_new(&parts, s->access, &s->worker);

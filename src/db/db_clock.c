@@ -17,7 +17,7 @@ int64_t db_clock_now_ms(void) {
   return atomic_load(&server.is_told) ? clock_mono_ms() + atomic_load(&server.offset_ms) : clock_now_ms();
 }
 
-void db_clock_tell(int64_t server_ms, int64_t sent_mono_ms, int64_t got_mono_ms) {
+void db_clock_report(int64_t server_ms, int64_t sent_mono_ms, int64_t got_mono_ms) {
   int64_t error_ms = (got_mono_ms - sent_mono_ms + 1) / 2;
   bool holds = atomic_load(&server.is_told) && got_mono_ms - atomic_load(&server.told_ms) < DB_CLOCK_HOLDS_MS;
   if (holds && error_ms > atomic_load(&server.error_ms)) return;

@@ -254,7 +254,7 @@ static void note_deferred(struct db_postgres *db, const char *text, const PGresu
   if (strcmp(text, READ_CLOCK) != 0 || PQntuples(result) != 1) return;
   /* The clock of this process may be moved by tests, the server's not. */
   int64_t server_ms = strtoll(PQgetvalue(result, 0, 0), NULL, 10) + clock_mono_ms() - clock_kernel_ms();
-  db_clock_tell(server_ms, db->sent_ms, clock_mono_ms());
+  db_clock_report(server_ms, db->sent_ms, clock_mono_ms());
   db->clock_read_ms = clock_kernel_ms();
 }
 

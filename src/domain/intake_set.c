@@ -320,9 +320,9 @@ static enum err set_write(struct db *db, struct intake_set *s, int64_t now) {
 /* One round trip. */
 static enum err set_read_rows(struct db *db, struct intake_set *s) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(recordings_many_ask(db, &q, s->recording_lookups, s->recording_count));
+  TRY(recordings_many_send(db, &q, s->recording_lookups, s->recording_count));
   TRY(calls_many_read(db, s->leg_lookups, s->leg_count));
-  return recordings_many_answer(&q, s->recording_lookups, s->recording_count);
+  return recordings_many_receive(&q, s->recording_lookups, s->recording_count);
 }
 
 static enum err run_set(struct db *db, struct intake_set *s, int64_t now) {

@@ -116,7 +116,7 @@ struct http_range http_range_parse(const struct http_request *r) {
   return parse_spec(spec);
 }
 
-struct http_range http_range_wanted(const struct http_request *r, const struct http_representation *have) {
+struct http_range http_range_requested(const struct http_request *r, const struct http_representation *have) {
   struct http_range range = http_range_parse(r);
   if (range.kind != HTTP_RANGE_NONE && !if_range_matches(r, have)) range.kind = HTTP_RANGE_NONE;
   return range;
@@ -173,6 +173,6 @@ enum http_selection http_select(const struct http_request *r, const struct http_
   }
   if (have->length < 0) return HTTP_SELECT_WHOLE;
   if (several_and_none_there(r, have)) return HTTP_SELECT_UNSATISFIABLE;
-  struct http_range range = http_range_wanted(r, have);
+  struct http_range range = http_range_requested(r, have);
   return apply_range(&range, have->length, ret_first, ret_last);
 }

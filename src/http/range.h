@@ -30,7 +30,7 @@ struct http_range {
 };
 struct http_range http_range_parse(const struct http_request *r);
 /* The same, but NONE if If-Range does not match the representation. */
-struct http_range http_range_wanted(const struct http_request *r, const struct http_representation *have);
+struct http_range http_range_requested(const struct http_request *r, const struct http_representation *have);
 
 /* Evaluates If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since, If-Range and Range in the order of RFC 9110
  * 13.2.2, for GET and HEAD. HEAD never gives PART. If the length is unknown, Range is ignored. PART sets *ret_first and

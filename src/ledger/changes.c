@@ -94,7 +94,7 @@ static enum err changes_query(struct db *db, struct db_rows *q, int64_t business
 }
 
 /* The row begins at column first. A kind that only a later release knows is skipped. */
-static enum err changes_row_tell(struct db_rows *q, int first, changes_fn *fn, void *arg) {
+static enum err changes_row_deliver(struct db_rows *q, int first, changes_fn *fn, void *arg) {
   struct change c = {.seq = db_int(q, first),
                      .business_id = db_int(q, first + 2),
                      .id = db_text(q, first + 3),
@@ -114,7 +114,7 @@ static enum err changes_read_rows(struct db *db, int64_t business_id, int64_t af
   enum err e;
   int rows = 0;
   for (; (e = db_next(&q)) == OK; rows++) {
-    TRY(changes_row_tell(&q, 0, fn, arg));
+    TRY(changes_row_deliver(&q, 0, fn, arg));
     *ret_last = db_int(&q, 0);
   }
   *ret_rows = rows;
@@ -223,7 +223,7 @@ static enum err changes_batch_read(struct changes *c, struct batch *b, int64_t *
 }
 
 static enum err batch_add_row(void *arg, struct db_rows *q, int first) {
-  return changes_row_tell(q, first, changes_batch_add, arg);
+  return changes_row_deliver(q, first, changes_batch_add, arg);
 }
 
 static enum err changes_batch_read_next(struct changes *c, struct batch *b, int64_t *ret_end, bool *ret_more,

@@ -9,7 +9,7 @@
 
 enum { FIELDS_MAX = 1024 * 1024 };
 
-enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_lookup *lookups, int count) {
+enum err recordings_many_send(struct db *db, struct db_rows *rows, struct recording_lookup *lookups, int count) {
   struct db_set set CLEANUP(db_set_done) = DB_SET;
   if (count == 0) return OK;
   for (int i = 0; i < count; i++) {
@@ -23,7 +23,7 @@ enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recordi
       " join recordings r on r.business_id = k.business_id and r.recording_sid = k.recording_sid");
 }
 
-enum err recordings_many_answer(struct db_rows *rows, struct recording_lookup *lookups, int count) {
+enum err recordings_many_receive(struct db_rows *rows, struct recording_lookup *lookups, int count) {
   enum { FIELDS = RECORDING_COLUMN_COUNT_, NUMBER };
   enum err e = ERR_NOT_FOUND;
   while (count > 0 && (e = db_next(rows)) == OK) {

@@ -13,8 +13,8 @@ struct recording_lookup {
   struct buf fields; /* its ranked document; the caller calls buf_done */
 };
 /* _ask sends the query with the next statement of the transaction; after that one, _answer fills the lookups. count may be 0. */
-CHECKED enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_lookup *lookups, int count);
-CHECKED enum err recordings_many_answer(struct db_rows *rows, struct recording_lookup *lookups, int count);
+CHECKED enum err recordings_many_send(struct db *db, struct db_rows *rows, struct recording_lookup *lookups, int count);
+CHECKED enum err recordings_many_receive(struct db_rows *rows, struct recording_lookup *lookups, int count);
 
 /* The recordings of calls. */
 struct call_recordings_lookup {

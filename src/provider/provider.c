@@ -21,10 +21,10 @@ const struct provider *provider_find(struct str path) {
   return NULL;
 }
 
-void provider_ask_done(struct provider_ask *a) {
+void provider_request_done(struct provider_request *a) {
   if (!a) return;
   free(a->url);
-  *a = (struct provider_ask){0};
+  *a = (struct provider_request){0};
 }
 
 static const enum provider_format *format_find(struct str word) {

@@ -3,7 +3,7 @@
  *
  *   const struct provider *p = provider_find(STR("twilio"));
  *   p->webhook(&account, &hook, &storage, &delivery, &field)      a webhook, checked and parsed
- *   p->ask(&account, url, sid, PROVIDER_MP3, false, &ask)         the request for a recording's audio
+ *   p->request(&account, url, sid, PROVIDER_MP3, false, &request)         the request for a recording's audio
  *   p->answer(status, content_encoding, &error)                   the meaning of its answer
  *
  * All functions are pure (no network, no database); `work` sends the requests that they describe.
@@ -33,12 +33,12 @@ struct provider_account {
 enum provider_format { PROVIDER_MP3, PROVIDER_WAV, PROVIDER_WAV_DUAL, PROVIDER_ANY };
 enum { PROVIDER_FORMATS_MAX = 8 };
 
-/* One request for a recording's audio ("ask"). */
-struct provider_ask {
+/* One request for a recording's audio. */
+struct provider_request {
   char *url;                 /* owned */
   struct str user, password; /* views into the account; Basic credentials for the url's origin */
 };
-void provider_ask_done(struct provider_ask *a);
+void provider_request_done(struct provider_request *r);
 
 /* The meaning of the head of an answer. */
 enum provider_answer {
@@ -83,12 +83,13 @@ struct provider {
   enum provider_refusal (*webhook)(const struct provider_account *account, const struct provider_webhook *hook,
                                    struct buf *storage, struct delivery *ret_delivery, const char **ret_field);
   /* Makes the request for this recording's audio in this format; two_channels: with both channels. ERR_DENIED: the url may
-   * not be fetched (forbidden_url); ERR_NOMEM. The caller frees *ret_ask with provider_ask_done. */
-  enum err (*ask)(const struct provider_account *account, struct str url, struct str recording_sid,
-                  enum provider_format format, bool two_channels, struct provider_ask *ret_ask);
+   * not be fetched (forbidden_url); ERR_NOMEM. The caller frees *ret_request with provider_request_done. */
+  enum err (*request)(const struct provider_account *account, struct str url, struct str recording_sid,
+                      enum provider_format format, bool two_channels, struct provider_request *ret_request);
   /* Makes the DELETE request for the provider's copy of a recording. ERR_DENIED: the account has no credentials, or a SID is not
-   * one. Else as ask. */
-  enum err (*remove)(const struct provider_account *account, struct str recording_sid, struct provider_ask *ret_ask);
+   * one. Else as request. */
+  enum err (*remove)(const struct provider_account *account, struct str recording_sid,
+                     struct provider_request *ret_request);
   /* Sets *ret_error for PROVIDER_FAILED only. */
   enum provider_answer (*answer)(int status, struct str content_encoding, enum recording_error *ret_error);
 };

@@ -13,7 +13,7 @@ const struct provider provider_twilio = {
     .is_recording_sid = twilio_sid_is_recording,
     .is_account_sid = twilio_sid_is_account,
     .webhook = twilio_webhook,
-    .ask = twilio_media_ask,
+    .request = twilio_media_request,
     .remove = twilio_media_remove,
     .answer = twilio_media_answer,
 };

@@ -145,17 +145,17 @@ static const char *format_suffix(enum provider_format format) {
 }
 
 /* Takes url. */
-static struct provider_ask ask_with_credentials(const struct provider_account *account, char *url) {
+static struct provider_request request_with_credentials(const struct provider_account *account, char *url) {
   bool has_key = account->api_key.n > 0 && account->api_secret.n > 0;
-  return (struct provider_ask){
+  return (struct provider_request){
       .url = url,
       .user = has_key ? account->api_key : account->account_sid,
       .password = has_key ? account->api_secret : account->tokens[0],
   };
 }
 
-enum err twilio_media_ask(const struct provider_account *account, struct str url, struct str recording_sid,
-                          enum provider_format format, bool two_channels, struct provider_ask *ret_ask) {
+enum err twilio_media_request(const struct provider_account *account, struct str url, struct str recording_sid,
+                              enum provider_format format, bool two_channels, struct provider_request *ret_request) {
   if (!twilio_media_allowed(account, url, recording_sid)) return ERR_DENIED; /* (2) */
   struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_URL_MAX + 64);
   const char *terminated;
@@ -163,22 +163,22 @@ enum err twilio_media_ask(const struct provider_account *account, struct str url
   TRY(buf_add(&text, str_from(format_suffix(format))));
   if (two_channels && format == PROVIDER_WAV_DUAL) TRY(buf_add(&text, STR("?RequestedChannels=2")));
   TRY(buf_terminate(&text, &terminated));
-  *ret_ask = ask_with_credentials(account, TAKE(text.p));
+  *ret_request = request_with_credentials(account, TAKE(text.p));
   return OK;
 }
 
 enum err twilio_media_remove(const struct provider_account *account, struct str recording_sid,
-                             struct provider_ask *ret_ask) {
+                             struct provider_request *ret_request) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_URL_MAX + 64);
   const char *terminated;
   if (!twilio_sid_is_account(account->account_sid) || !twilio_sid_is_recording(recording_sid)) return ERR_DENIED;
   TRY(buf_addf(&text, "%.*s/2010-04-01/Accounts/%.*s/Recordings/%.*s.json", STR_ARG(account->base_url),
                STR_ARG(account->account_sid), STR_ARG(recording_sid)));
   TRY(buf_terminate(&text, &terminated));
-  struct provider_ask ask = ask_with_credentials(account, NULL);
-  if (ask.password.n == 0) return ERR_DENIED;
-  ask.url = TAKE(text.p);
-  *ret_ask = ask;
+  struct provider_request request = request_with_credentials(account, NULL);
+  if (request.password.n == 0) return ERR_DENIED;
+  request.url = TAKE(text.p);
+  *ret_request = request;
   return OK;
 }
 

@@ -17,9 +17,9 @@ bool twilio_media_allowed(const struct provider_account *account, struct str url
 /* The recording's SID at the end of a url's path, or an empty view. */
 struct str twilio_media_sid(struct str url);
 
-/* As struct provider says of `ask`, `remove` and `answer`. */
-enum err twilio_media_ask(const struct provider_account *account, struct str url, struct str recording_sid,
-                          enum provider_format format, bool two_channels, struct provider_ask *ret_ask);
+/* As struct provider says of `request`, `remove` and `answer`. */
+enum err twilio_media_request(const struct provider_account *account, struct str url, struct str recording_sid,
+                              enum provider_format format, bool two_channels, struct provider_request *ret_request);
 enum err twilio_media_remove(const struct provider_account *account, struct str recording_sid,
-                             struct provider_ask *ret_ask);
+                             struct provider_request *ret_request);
 enum provider_answer twilio_media_answer(int status, struct str content_encoding, enum recording_error *ret_error);

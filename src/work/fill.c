@@ -115,7 +115,7 @@ enum err fill_start(const struct fill_context *context, const struct recording *
 
 static void fill_free(struct fill *f) {
   metric_add(METRIC_FILLS_RUNNING, 0, -1);
-  provider_ask_done(&f->ask);
+  provider_request_done(&f->request);
   fill_close_listeners(f);
   fill_close_part(f, f->hold == FILL_HOLD_LOST); /* the next holder compares its bytes with it */
   buf_done(&f->incoming);
@@ -201,7 +201,7 @@ static bool fill_waits_for_credentials(struct fill *f) {
 
 void fill_ask(struct fill *f) {
   f->verdict = FILL_VERDICT_NONE;
-  provider_ask_done(&f->ask);
+  provider_request_done(&f->request);
   fill_load_account(f);
   if (fill_waits_for_credentials(f)) return;
   f->state = FILL_ASKING;
@@ -212,10 +212,10 @@ void fill_ask(struct fill *f) {
     fill_fail(f, RECORDING_AUTH_FAILED);
     return;
   }
-  enum err e = f->row.forbidden
-                   ? ERR_DENIED
-                   : f->context->provider->ask(&f->account, str_from(f->row.url), fill_sid_of(f),
-                                               f->context->formats[f->format], fill_wants_two_channels(f), &f->ask);
+  enum err e = f->row.forbidden ? ERR_DENIED
+                                : f->context->provider->request(&f->account, str_from(f->row.url), fill_sid_of(f),
+                                                                f->context->formats[f->format],
+                                                                fill_wants_two_channels(f), &f->request);
   if (e == OK) e = fill_send_request(f);
   if (e == OK) return;
   fill_fail(f, e == ERR_DENIED ? RECORDING_FORBIDDEN_URL : RECORDING_PROVIDER_ERROR);

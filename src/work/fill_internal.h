@@ -65,7 +65,7 @@ struct fill {
   enum fill_hold hold;
 
   /* asking */
-  struct provider_ask ask;
+  struct provider_request request;
   struct fetch_transfer *transfer; /* NULL: none runs */
   size_t format;                   /* index into the context's formats */
   bool channels_refused;           /* the provider refused RequestedChannels=2 */

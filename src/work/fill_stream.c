@@ -222,10 +222,10 @@ enum err fill_send_request(struct fill *f) {
     headers[2] = condition;
   }
   char user[128], password[256];
-  TRY(str_copy(user, sizeof(user), f->ask.user));
-  TRY(str_copy(password, sizeof(password), f->ask.password));
+  TRY(str_copy(user, sizeof(user), f->request.user));
+  TRY(str_copy(password, sizeof(password), f->request.password));
   struct fetch_request request = {
-      .url = f->ask.url,
+      .url = f->request.url,
       .user = user,
       .password = password,
       .headers = headers,

@@ -313,7 +313,8 @@ static int64_t remover_start_round(struct remover *r, int64_t mono_ms) {
 
 int64_t remover_tick(struct remover *r, const struct access_snapshot *snapshot, bool may_remove, int64_t mono_ms) {
   if (atomic_load(&r->stopped)) return EVERY_MS;
-  int64_t wait = r->parts.tells_nobody ? PROVIDER_NEVER_MS : remover_provider_tick(r->provider, snapshot, mono_ms);
+  int64_t wait =
+      r->parts.keeps_provider_copies ? PROVIDER_NEVER_MS : remover_provider_tick(r->provider, snapshot, mono_ms);
   int64_t to_round = may_remove ? remover_start_round(r, mono_ms) : EVERY_MS;
   return to_round < wait ? to_round : wait;
 }

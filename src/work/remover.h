@@ -24,8 +24,8 @@ struct remover_parts {
   struct pool *disk;
   const struct provider *provider;
   struct retention retention;
-  bool tells_nobody; /* tasks of deletion at the provider wait */
-  const char *owner; /* of leases; at most 39 bytes */
+  bool keeps_provider_copies; /* tasks of deletion at the provider wait */
+  const char *owner;          /* of leases; at most 39 bytes */
 };
 
 CHECKED enum err remover_new(const struct remover_parts *parts, struct remover **ret_remover);

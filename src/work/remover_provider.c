@@ -151,12 +151,12 @@ static void on_end(void *arg, const struct fetch_result *result) {
   deletion_report(a);
 }
 
-static enum err deletion_start(struct asked *a, const struct provider_ask *ask) {
+static enum err deletion_start(struct asked *a, const struct provider_request *wanted) {
   char user[512], password[512];
-  TRY(str_copy(user, sizeof(user), ask->user));
-  TRY(str_copy(password, sizeof(password), ask->password));
+  TRY(str_copy(user, sizeof(user), wanted->user));
+  TRY(str_copy(password, sizeof(password), wanted->password));
   struct fetch_request request = {.method = "DELETE",
-                                  .url = ask->url,
+                                  .url = wanted->url,
                                   .user = user,
                                   .password = password,
                                   .connect_ms = CONNECT_MS,
@@ -174,7 +174,7 @@ static enum err deletion_start(struct asked *a, const struct provider_ask *ask) 
 
 static void deletion_ask(struct asked *a, const struct access_snapshot *snapshot) {
   const struct access_business *b = access_find_business(snapshot, a->task.business_id);
-  struct provider_ask request = {.url = NULL};
+  struct provider_request request = {.url = NULL};
   enum err e = ERR_NOT_FOUND;
   if (b) {
     struct provider_account account = {.business_id = b->business_id,
@@ -186,7 +186,7 @@ static void deletion_ask(struct asked *a, const struct access_snapshot *snapshot
     e = a->owner->provider->remove(&account, str_from(a->task.recording_sid), &request);
   }
   if (e == OK) e = deletion_start(a, &request);
-  provider_ask_done(&request);
+  provider_request_done(&request);
   if (e == OK) return;
   a->is_without_credentials = e == ERR_NOT_FOUND || e == ERR_DENIED;
   (void)snprintf(a->error, sizeof(a->error), "%s", a->is_without_credentials ? "no credentials" : err_text(e));

@@ -436,8 +436,8 @@ static enum err worker_start_engines(struct worker *w, const struct worker_parts
                                           .provider = parts->provider,
                                           .retention = {.days = parts->conf->retention_days,
                                                         .at_provider = parts->conf->retention_at_provider != 0 &&
-                                                                       !parts->tells_nobody},
-                                          .tells_nobody = parts->tells_nobody,
+                                                                       !parts->keeps_provider_copies},
+                                          .keeps_provider_copies = parts->keeps_provider_copies,
                                           .owner = w->owner},
                   &w->remover));
   struct fetch_config config = {.name = "worker",

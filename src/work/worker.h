@@ -22,9 +22,9 @@ struct worker_parts {
   struct tapes *tapes;          /* for the listeners of this process; NULL: it serves none */
   struct tape_follows *follows; /* NULL if tapes is */
   const struct provider *provider;
-  const char *owner;      /* names this process among all, as the owner of its leases; at most 39 bytes */
-  bool tells_nobody;      /* nothing is deleted at the provider */
-  bool transcribes;       /* also has recordings transcribed, if there is an engine */
+  const char *owner;          /* names this process among all, as the owner of its leases; at most 39 bytes */
+  bool keeps_provider_copies; /* nothing is deleted at the provider */
+  bool transcribes;           /* also has recordings transcribed, if there is an engine */
   int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free): with less free space no fill begins */
 };
 

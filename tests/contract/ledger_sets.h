@@ -71,9 +71,9 @@ static void sets_of_rows_are_written_and_read(void **state) {
   static struct recording_lookup recordings[] = {{1, "RE1"}, {1, "RE2"}, {2, "RE1"}};
   struct db_rows rows CLEANUP(db_rows_done) = DB_ROWS;
   begin_set(db);
-  assert_ok(recordings_many_ask(db, &rows, recordings, 3));
+  assert_ok(recordings_many_send(db, &rows, recordings, 3));
   assert_ok(calls_many_read(db, looks, 3));
-  assert_ok(recordings_many_answer(&rows, recordings, 3));
+  assert_ok(recordings_many_receive(&rows, recordings, 3));
   assert_ok(db_commit(db));
   assert_true(looks[0].is_known && looks[0].has_children && !looks[0].is_special && !looks[0].parent_is_known);
   assert_true(looks[1].is_known && !looks[1].has_children && looks[1].parent_is_known && looks[1].parent_is_top);

@@ -53,13 +53,13 @@ static void check_part(const struct delivery_part *part) {
 static void check_url(const struct delivery *d) {
   struct str url = field(&d->recording, RECORDING_FIELD_URL),
              forbidden = field(&d->recording, RECORDING_FIELD_FORBIDDEN);
-  struct provider_ask ask = {0};
+  struct provider_request request = {0};
   require((url.n > 0) == (forbidden.n > 0));
   if (url.n == 0) return;
-  enum err e = provider_twilio.ask(&ACCOUNT, url, d->recording_sid, PROVIDER_MP3, false, &ask);
+  enum err e = provider_twilio.request(&ACCOUNT, url, d->recording_sid, PROVIDER_MP3, false, &request);
   require((e == OK) == str_eq(forbidden, STR("0")));
-  if (e == OK) require(strstr(ask.url, "/Accounts/" AC "/") && strstr(ask.url, "/Recordings/RE"));
-  provider_ask_done(&ask);
+  if (e == OK) require(strstr(request.url, "/Accounts/" AC "/") && strstr(request.url, "/Recordings/RE"));
+  provider_request_done(&request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {

@@ -48,7 +48,7 @@ class Stage:
     def record(self):
         tape = self.provider.tape()
         tape.sounds["mp3"] = speech_sound.call([[(0.5, 2.5, 1)]], 4)
-        self.business.tell_call(self.server, tape.call_sid)
+        self.business.webhook_add_call(self.server, tape.call_sid)
         self.business.tell(self.server, tape)
         self.world.wait_state(tape.sid)
         return tape

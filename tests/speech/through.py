@@ -17,7 +17,7 @@ class Service:
         """The provider tells of a recording with that sound; returns its SID."""
         tape = self.provider.tape(seconds=seconds, channels=channels)
         tape.sounds["mp3"] = sound
-        self.business.tell_call(self.server, tape.call_sid, Direction=direction)
+        self.business.webhook_add_call(self.server, tape.call_sid, Direction=direction)
         self.business.tell(self.server, tape)
         return tape.sid
 

@@ -285,7 +285,7 @@ class Business:
         answer = self.webhook(server, "recording", self.recording_fields(tape, status, **more))
         assert answer.status == 204, answer
 
-    def tell_call(self, server, call_sid, status="completed", **more):
+    def webhook_add_call(self, server, call_sid, status="completed", **more):
         answer = self.webhook(server, "call", self.call_fields(call_sid, status, **more))
         assert answer.status == 204, answer
 

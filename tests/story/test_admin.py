@@ -199,7 +199,7 @@ def test_setup_says_what_is_missing_and_how_the_last_webhook_went(world):
 
     def last(business):
         return ask(s, "GET", "/api/setup", by=business.key("admin"))["last_webhook"]
-    s.b.tell_call(s.server, p.sid("CA"))
+    s.b.webhook_add_call(s.server, p.sid("CA"))
     taken = eventually(lambda: last(s.b), 5)
     assert (taken["kind"], taken["result"], taken["reason"]) == ("call", "taken", None) and taken["at"].endswith("Z")
     world.clock.advance(2)
@@ -215,7 +215,7 @@ def test_a_flood_of_webhooks_writes_its_last_seldom(world, provider):
     server = world.server()
     business = world.business(provider)
     for _ in range(50):
-        business.tell_call(server, p.sid("CA"))
+        business.webhook_add_call(server, p.sid("CA"))
     key = business.key("admin")
     eventually(lambda: server.get("/api/setup", key).json()["last_webhook"], 5)
     (row,) = world.sql("select count(*) count from last_webhooks")

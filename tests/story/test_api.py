@@ -84,7 +84,7 @@ def test_credentials_of_every_wrong_kind_are_401(world, stage):
 def test_a_call_is_edited_by_merge_patch(world, stage):
     server, business = stage
     call = p.sid("CA")
-    business.tell_call(server, call)
+    business.webhook_add_call(server, call)
     agent = business.key("agent")
     url = f"/api/calls/{call}"
 
@@ -115,7 +115,7 @@ def test_a_call_is_edited_by_merge_patch(world, stage):
     assert patch({"ref": "z"}, {"Content-Type": "text/plain"}).status == 415
     assert patch({"ref": "z"}, key=business.viewer).status == 403
     # a webhook that comes later takes nothing of it away
-    business.tell_call(server, call, SequenceNumber="9")
+    business.webhook_add_call(server, call, SequenceNumber="9")
     assert server.get(url, business.viewer).json()["metadata"] == {"c": 1}
 
 
@@ -129,7 +129,7 @@ def many(stage, world, provider):
         tape.default = p.status(500) if i % 8 == 0 else p.whole
         started = f"Thu, 01 Aug 2024 04:00:{i:02} +0000"
         outbound = i % 3 == 0
-        business.tell_call(server, tape.call_sid, "busy" if i % 5 == 0 else "completed", Timestamp=started,
+        business.webhook_add_call(server, tape.call_sid, "busy" if i % 5 == 0 else "completed", Timestamp=started,
                            StartTime=started, Direction="outbound-api" if outbound else "inbound",
                            From=f"+1500555{i:04}" if not outbound else "+15005550199",
                            To="+15005550199" if not outbound else f"+1500777{i:04}")
@@ -214,7 +214,7 @@ def test_a_cursor_is_not_lost_when_calls_come_in(world, many):
     server, business, calls = many
     first = listed(server, business.viewer, "?limit=10")
     for _ in range(5):
-        business.tell_call(server, p.sid("CA"))
+        business.webhook_add_call(server, p.sid("CA"))
     second = listed(server, business.viewer, f"?limit=10&cursor={first['next_cursor']}")
     seen = [c["call_sid"] for c in first["calls"] + second["calls"]]
     assert len(set(seen)) == 20 and set(seen) <= {tape.call_sid for tape, _ in calls}

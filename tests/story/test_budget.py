@@ -26,8 +26,8 @@ def test_arrivals_cost_four_lines_plays_one_and_looks_none(world, provider):
 
     def arrive(n, ready):
         ready()
-        business.tell_call(server, tapes[n].call_sid, "ringing")
-        business.tell_call(server, tapes[n].call_sid)
+        business.webhook_add_call(server, tapes[n].call_sid, "ringing")
+        business.webhook_add_call(server, tapes[n].call_sid)
         business.tell(server, tapes[n], "in-progress")
         for _ in range(3):
             business.tell(server, tapes[n])
@@ -98,7 +98,7 @@ def test_no_secret_is_kept_or_shown(world, provider, level):
     business = world.business(provider)
     tape, failing = provider.tape(), provider.tape()
     failing.default = p.status(401)
-    business.tell_call(server, tape.call_sid)
+    business.webhook_add_call(server, tape.call_sid)
     for one in (tape, failing):
         business.tell(server, one)
     world.wait_state(tape.sid)

@@ -26,7 +26,7 @@ class Stage:
 
     def tell(self, call=None, **fields):
         call = call or p.sid("CA")
-        self.business.tell_call(self.server, call, **fields)
+        self.business.webhook_add_call(self.server, call, **fields)
         return call
 
     def get(self, call, key=None):

@@ -265,7 +265,7 @@ def test_the_view_of_earlier_systems_is_there(world, provider):
     bad.default = p.status(500)
     business.tell(server, tape)
     business.tell(server, bad)
-    business.tell_call(server, call)
+    business.webhook_add_call(server, call)
     world.wait_state(tape.sid)
     world.wait_state(bad.sid, "failed")
     rows = {row["call_sid"]: row for row in world.sql("select * from call_log")}

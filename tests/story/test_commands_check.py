@@ -223,7 +223,7 @@ def test_a_schema_too_new(sound_world):
 
 def test_a_damaged_database(sound_world):
     for _ in range(50):
-        sound_world.acme.tell_call(sound_world.sound, p.sid("CA"))
+        sound_world.acme.webhook_add_call(sound_world.sound, p.sid("CA"))
     sound_world.sound.stop()
     with open(sound_world.database, "r+b") as f:
         size = f.seek(0, os.SEEK_END)

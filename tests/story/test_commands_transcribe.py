@@ -17,7 +17,7 @@ def recordings(world, provider):
     tapes = []
     for day in (1, 2, 3):
         tape = provider.tape(seconds=60)
-        business.tell_call(server, tape.call_sid, StartTime=f"Mon, 0{day} Jun 2026 10:00:00 +0000")
+        business.webhook_add_call(server, tape.call_sid, StartTime=f"Mon, 0{day} Jun 2026 10:00:00 +0000")
         business.tell(server, tape, RecordingStartTime=f"Mon, 0{day} Jun 2026 10:00:00 +0000")
         tapes.append(tape)
     for tape in tapes:

@@ -327,7 +327,7 @@ def test_no_order_of_webhooks_brings_an_erased_call_or_a_deleted_recording_back(
     world.private.add(NUMBER)
     wiped, deleted = call_of(world, acme, provider), call_of(world, acme, provider, OTHER)
     child = p.sid("CA")
-    acme.tell_call(world.main, child, ParentCallSid=wiped.call_sid, From=NUMBER)
+    acme.webhook_add_call(world.main, child, ParentCallSid=wiped.call_sid, From=NUMBER)
     assert delete(world, acme, deleted).status == 204
     erased(world, acme)
     for tape in (wiped, deleted):
@@ -338,16 +338,16 @@ def test_no_order_of_webhooks_brings_an_erased_call_or_a_deleted_recording_back(
         lambda tape: acme.tell(world.main, tape, "in-progress"),
         lambda tape: acme.tell(world.main, tape, RecordingDuration="7"),
         lambda tape: acme.tell(world.main, tape, "absent", ErrorCode="16101"),
-        lambda tape: acme.tell_call(world.main, tape.call_sid, From=NUMBER, RecordingUrl=tape.url, RecordingSid=tape.sid),
+        lambda tape: acme.webhook_add_call(world.main, tape.call_sid, From=NUMBER, RecordingUrl=tape.url, RecordingSid=tape.sid),
     ]
     for order in itertools.permutations(deliveries):
         for deliver in order:
             deliver(wiped)
             deliver(deleted)
-    acme.tell_call(world.main, child, ParentCallSid=wiped.call_sid, From=NUMBER)
+    acme.webhook_add_call(world.main, child, ParentCallSid=wiped.call_sid, From=NUMBER)
     late = p.sid("CA")
-    acme.tell_call(world.main, late, ParentCallSid=wiped.call_sid, From=NUMBER)
-    acme.tell_call(world.main, grandchild, ParentCallSid=late, From=NUMBER)
+    acme.webhook_add_call(world.main, late, ParentCallSid=wiped.call_sid, From=NUMBER)
+    acme.webhook_add_call(world.main, grandchild, ParentCallSid=late, From=NUMBER)
     assert world.sql("select call_sid from calls order by 1") == calls
     assert {world.state(t.sid) for t in (wiped, deleted)} == {"expired"} and len(provider.asks) == asked
     assert world.row(wiped.sid)["call_sid"] is None and not rows_that_name(world, [NUMBER])
@@ -435,7 +435,7 @@ def test_an_erasure_goes_on_after_a_crash(world, provider, acme):  # noqa: F811
     world.private.add(NUMBER)
     calls = [p.sid("CA") for _ in range(40)]
     for call in calls:
-        acme.tell_call(world.main, call, From=NUMBER)
+        acme.webhook_add_call(world.main, call, From=NUMBER)
     tape = call_of(world, acme, provider)
     begun = ask(world, acme, "POST", "/api/erasure", {"number": NUMBER})
     assert begun.status == 202 and begun.json()["status"] == "running"

@@ -21,7 +21,7 @@ def test_a_recordings_life_is_told_in_order_and_every_process_gives_it_the_same_
     tape.acts = [p.hold(gate)]
     with Stream(first, business.viewer) as a, Stream(second, business.viewer) as b:
         assert a.last_id is not None and b.last_id is not None
-        business.tell_call(first, tape.call_sid)
+        business.webhook_add_call(first, tape.call_sid)
         business.tell(first, tape)
         for stream in (a, b):
             call = stream.until(lambda e: e.kind == "call" and e.json()["call_sid"] == tape.call_sid)
@@ -57,7 +57,7 @@ def test_who_comes_again_is_told_what_it_missed_by_any_process(world, provider):
             assert all(e.id > last for e in again.seen if e.id), again.seen
             newest = again.last_id
         with Stream(server, business.viewer, last_id=newest) as current:  # nothing was missed: only what comes now is told
-            business.tell_call(first, later.call_sid, CallDuration="7", SequenceNumber=str(10 + server.port % 2))
+            business.webhook_add_call(first, later.call_sid, CallDuration="7", SequenceNumber=str(10 + server.port % 2))
             event = current.next()
             assert event.kind == "call" and event.id > newest, event
 
@@ -67,17 +67,17 @@ def test_a_list_says_after_which_change_a_stream_misses_nothing(world, provider)
     business = world.business(provider)
     tape, later = provider.tape(), provider.tape()
     with Stream(server, business.viewer) as stream:
-        business.tell_call(server, tape.call_sid)
+        business.webhook_add_call(server, tape.call_sid)
         stream.next()
         change = server.get("/api/calls", business.viewer).header("callreel-change")
-        business.tell_call(server, later.call_sid)
+        business.webhook_add_call(server, later.call_sid)
         told = stream.next()
     with Stream(server, business.viewer, after=change) as after:
         event = after.next()
         assert (event.kind, event.id, event.json()["call_sid"]) == ("call", told.id, later.call_sid)
         assert after.opening_id == int(change)
     with Stream(server, business.viewer, after=change, last_id=told.id) as again:  # the same address, and the newer of the two
-        business.tell_call(server, later.call_sid, CallDuration="9", SequenceNumber="12")
+        business.webhook_add_call(server, later.call_sid, CallDuration="9", SequenceNumber="12")
         assert again.next().id > told.id
     with Stream(server, business.viewer, after="x") as nonsense:
         assert nonsense.next().kind == "reset"
@@ -100,7 +100,7 @@ def test_who_saw_last_what_nobody_remembers_looks_at_everything_again(world, pro
         assert event.kind == "reset" and event.json() == {}, event
         assert event.id is not None
         with Stream(server, business.viewer, last_id=event.id) as again:
-            business.tell_call(server, tape.call_sid)
+            business.webhook_add_call(server, tape.call_sid)
             for one in (stream, again):
                 assert one.next().kind == "call"
 
@@ -139,12 +139,12 @@ def test_nobody_is_told_of_another_business(world, provider):
         business.tell(server, tape)
         ours.status(tape.sid, "ready")
         all_.status(tape.sid, "ready")
-        other.tell_call(server, tape.call_sid)  # the same SID, another call
+        other.webhook_add_call(server, tape.call_sid)  # the same SID, another call
         event = theirs.next()
         assert event.kind == "call" and event.json()["recordings"] == [] and len(theirs.seen) == 1
         before = theirs.last_id
     with Stream(server, other.viewer, last_id=before) as again:
-        other.tell_call(server, tape.call_sid, SequenceNumber="9", CallDuration="3")
+        other.webhook_add_call(server, tape.call_sid, SequenceNumber="9", CallDuration="3")
         assert again.next().json()["duration"] == 3
     for answer in (server.get("/api/events"), server.get("/api/events", "cr_none")):
         assert answer.status == 401
@@ -223,7 +223,7 @@ def test_a_reader_that_does_not_read_costs_a_bounded_queue_and_looks_again(world
     business = world.business(provider)
     tapes = [provider.tape() for _ in range(40)]
     for tape in tapes:
-        business.tell_call(server, tape.call_sid)
+        business.webhook_add_call(server, tape.call_sid)
     agent = business.key("agent")
     with Stream(server, business.viewer, receive_buffer=4096) as slow, Stream(server, business.viewer) as quick:
         headers = {"Authorization": f"Bearer {agent}", "Content-Type": "application/json"}

@@ -32,7 +32,7 @@ class Stage:
         """Calls that ended at one time; a later one of the list was longer, so it began earlier."""
         sids = [p.sid("CA") for _ in range(n)]
         for i, call in enumerate(sids):
-            self.business.tell_call(self.server, call, CallDuration=str(i), Timestamp="Mon, 30 Nov 2026 05:00:00 +0000")
+            self.business.webhook_add_call(self.server, call, CallDuration=str(i), Timestamp="Mon, 30 Nov 2026 05:00:00 +0000")
         return sids
 
     def rows(self, query="", key=None):
@@ -64,7 +64,7 @@ def test_an_export_has_every_row_of_the_list_over_many_pages(stage):
 
 def test_cells_are_what_the_host_wrote_and_never_a_formula(stage):
     tape = stage.provider.tape(seconds=2)
-    stage.business.tell_call(stage.server, tape.call_sid, CallerName='=HYPERLINK("http://x","y")')
+    stage.business.webhook_add_call(stage.server, tape.call_sid, CallerName='=HYPERLINK("http://x","y")')
     stage.business.tell(stage.server, tape)
     stage.world.wait_state(tape.sid, business_id=stage.business.id)
     body = {"customer_name": 'לוי, "דנה"\r\nשורה שנייה', "ref": "\t=1+1", "agent": "@SUM(A1)", "tags": ["-1", "חוב"], "metadata": {"a": 1.50}}

@@ -23,7 +23,7 @@ def hold(world, acme, target, reason="the court asked"):
 
 def call_of(world, acme, provider, number=NUMBER, **fields):
     tape = provider.tape()
-    acme.tell_call(world.main, tape.call_sid, **{"From": number, "CallerName": "DANA INTERNATIONAL", **fields})
+    acme.webhook_add_call(world.main, tape.call_sid, **{"From": number, "CallerName": "DANA INTERNATIONAL", **fields})
     acme.tell(world.main, tape)
     world.wait_state(tape.sid)
     return tape
@@ -75,7 +75,7 @@ def test_a_hold_on_a_number_covers_its_addresses_as_an_erasure_does(world, provi
     forms = [f"sip:{NUMBER}@a.example", f"sip:{NUMBER[1:]}@10.0.0.1:5060", f"whatsapp:{NUMBER}", f"tel:{NUMBER}", f"client:{NUMBER[1:]}"]
     before = [call_of(world, acme, provider, form) for form in forms]
     parent, child = call_of(world, acme, provider, OTHER), p.sid("CA")
-    acme.tell_call(world.main, child, ParentCallSid=parent.call_sid, From=OTHER, To=forms[0])
+    acme.webhook_add_call(world.main, child, ParentCallSid=parent.call_sid, From=OTHER, To=forms[0])
     free = call_of(world, acme, provider, f"sip:{NUMBER}0@a.example")
     made = ask(world, acme, "POST", "/api/holds", {"number": NUMBER, "reason": "a claim"})
     assert made.status == 201
@@ -111,7 +111,7 @@ def by_sid(tapes):
 
 
 def told_again(world, acme, tape, **fields):
-    acme.tell_call(world.main, tape.call_sid, **fields)
+    acme.webhook_add_call(world.main, tape.call_sid, **fields)
 
 
 def moved_to(world, acme, tape, call_sid):
@@ -211,7 +211,7 @@ def test_a_deleted_call_goes_with_its_legs_and_no_webhook_brings_it_back(world, 
     children = []
     for _ in range(25):
         child = provider.tape()
-        acme.tell_call(world.main, child.call_sid, ParentCallSid=parent.call_sid, Direction="outbound-dial")
+        acme.webhook_add_call(world.main, child.call_sid, ParentCallSid=parent.call_sid, Direction="outbound-dial")
         acme.tell(world.main, child)
         children.append(child)
     for child in children:
@@ -224,8 +224,8 @@ def test_a_deleted_call_goes_with_its_legs_and_no_webhook_brings_it_back(world, 
         eventually(lambda: is_gone(world, tape), 5)
     asked = len(provider.asks)
     late = p.sid("CA")
-    acme.tell_call(world.main, parent.call_sid, From=NUMBER)
-    acme.tell_call(world.main, late, From=NUMBER, ParentCallSid=parent.call_sid)
+    acme.webhook_add_call(world.main, parent.call_sid, From=NUMBER)
+    acme.webhook_add_call(world.main, late, From=NUMBER, ParentCallSid=parent.call_sid)
     acme.tell(world.main, parent)
     fresh = provider.tape()
     fresh.call_sid = parent.call_sid

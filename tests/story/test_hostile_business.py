@@ -135,7 +135,7 @@ class Siege:
     def tell(self, count, seconds):
         tapes = [self.provider.tape(seconds=seconds) for _ in range(count)]
         for tape in tapes:
-            self.business.tell_call(self.server, tape.call_sid)
+            self.business.webhook_add_call(self.server, tape.call_sid)
             self.business.tell(self.server, tape)
         return tapes
 

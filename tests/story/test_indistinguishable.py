@@ -66,7 +66,7 @@ def test_anothers_recording_is_an_unknown_one_to_the_byte_and_to_the_clock(world
     mine, theirs = world.business(world.provider(), "Mine"), world.business(provider, "Theirs")
     tapes = [provider.tape(seconds=1) for _ in range(IDS)]
     for tape in tapes:
-        theirs.tell_call(server, tape.call_sid)
+        theirs.webhook_add_call(server, tape.call_sid)
         theirs.tell(server, tape)
     for tape in tapes:
         world.wait_state(tape.sid, business_id=theirs.id)

@@ -159,11 +159,11 @@ def test_head_answers_as_get_without_a_range_would(world, ready):
 def test_a_recording_is_found_by_its_call_its_child_and_its_parent(world, ready):
     server, business, tape = ready
     child, grand = p.sid("CA"), p.sid("CA")
-    business.tell_call(server, child, ParentCallSid=tape.call_sid, Direction="outbound-dial")
+    business.webhook_add_call(server, child, ParentCallSid=tape.call_sid, Direction="outbound-dial")
     eventually(lambda: server.get(f"/api/recordings/{child}/status", business.viewer).status == 200)
     lone = provider_tape = tape.provider.tape(seconds=2)
-    business.tell_call(server, grand)
-    business.tell_call(server, lone.call_sid, ParentCallSid=grand, Direction="outbound-dial")
+    business.webhook_add_call(server, grand)
+    business.webhook_add_call(server, lone.call_sid, ParentCallSid=grand, Direction="outbound-dial")
     business.tell(server, lone)
     world.wait_state(lone.sid)
     for asked, owner in ((tape.call_sid, tape), (child, tape), (lone.call_sid, provider_tape), (grand, provider_tape)):
@@ -239,7 +239,7 @@ def test_a_download_is_named_by_the_clock_that_its_reader_asks_for(world, ready)
 def test_a_call_shows_its_recordings_and_legs(world, ready):
     server, business, tape = ready
     child = p.sid("CA")
-    business.tell_call(server, child, ParentCallSid=tape.call_sid, Direction="outbound-dial", From="+15005550100",
+    business.webhook_add_call(server, child, ParentCallSid=tape.call_sid, Direction="outbound-dial", From="+15005550100",
                        To="+15005550123")
     def look():
         call = server.get(f"/api/calls/{tape.call_sid}", business.viewer).json()

@@ -150,7 +150,7 @@ def test_fewer_connections_where_the_file_limit_is_lower_and_it_says_so(world, p
 def test_a_list_that_takes_too_long_is_stopped(world, provider):
     server = world.server()
     business = world.business(provider)
-    business.tell_call(server, p.sid("CA"))
+    business.webhook_add_call(server, p.sid("CA"))
     insert(world, 150_000)
     answers = []
 

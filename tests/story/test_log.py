@@ -27,7 +27,7 @@ def test_a_recordings_life_is_four_lines_and_a_playback_one(world, provider):
     first = len(info_lines(server))
     tapes = [provider.tape(seconds=1) for _ in range(20)]
     for tape in tapes:
-        business.tell_call(server, tape.call_sid)
+        business.webhook_add_call(server, tape.call_sid)
         business.tell(server, tape, "in-progress")
         business.tell(server, tape)
         world.wait_state(tape.sid)
@@ -67,10 +67,10 @@ def test_a_hit_tells_over_which_leg_it_was_found(world, provider):
     server, business = begin(world, provider)
     parents, childs = provider.tape(seconds=1), provider.tape(seconds=1)
     child, parent = p.sid("CA"), p.sid("CA")
-    business.tell_call(server, parents.call_sid)
-    business.tell_call(server, child, ParentCallSid=parents.call_sid)
-    business.tell_call(server, parent)
-    business.tell_call(server, childs.call_sid, ParentCallSid=parent)
+    business.webhook_add_call(server, parents.call_sid)
+    business.webhook_add_call(server, child, ParentCallSid=parents.call_sid)
+    business.webhook_add_call(server, parent)
+    business.webhook_add_call(server, childs.call_sid, ParentCallSid=parent)
     for tape in (parents, childs):
         business.tell(server, tape)
         world.wait_state(tape.sid)
@@ -187,7 +187,7 @@ def test_a_wait_that_ends_without_a_byte_is_noticed_once_a_minute(world, provide
 def test_foreign_text_cannot_write_a_line_of_its_own(world, provider):
     server, business = begin(world, provider, LOG_LEVEL="debug")
     evil = 'x"\nts=2020 level=error msg="forged"\r\n\x1b[31mend'
-    business.tell_call(server, p.sid("CA"), CallerName=evil, Odd=evil)
+    business.webhook_add_call(server, p.sid("CA"), CallerName=evil, Odd=evil)
     tape = provider.tape()
     business.tell(server, tape, RecordingUrl="http://x/" + evil)
     business.webhook(server, "call", {**business.call_fields(p.sid("CA")), "AccountSid": evil})

@@ -61,7 +61,7 @@ def test_a_recordings_life_and_its_plays_are_counted(world, provider, server):
     tape = provider.tape(seconds=3)
     gate = threading.Event()
     tape.acts = [p.status(404), *[p.status(500)] * 4, p.hold(gate)]
-    business.tell_call(server, tape.call_sid)
+    business.webhook_add_call(server, tape.call_sid)
     assert business.webhook(server, "recording", {**business.recording_fields(tape), "AccountSid": p.sid("AC")}).status == 403
     business.tell(server, tape)
     world.pass_time_until(lambda: tape.downloads or len(tape.asks) == 6, within=120)
@@ -162,7 +162,7 @@ def test_counts_of_states_follow_every_write(world, provider, server):
 def test_no_figure_tells_of_anybody(world, provider, server):
     business = world.business(provider, name="Quietly & Sons", number="+15005550100")
     tape = provider.tape()
-    business.tell_call(server, tape.call_sid)
+    business.webhook_add_call(server, tape.call_sid)
     business.tell(server, tape)
     world.wait_state(tape.sid)
     server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)

@@ -29,7 +29,7 @@ def test_an_installation_moves_with_all_that_it_has(world, old, provider):
     acme = world.business(provider)
     tapes = [provider.tape(2 + i) for i in range(4)]
     for tape in tapes:
-        acme.tell_call(server, tape.call_sid, From="+15005550133", CallerName="Dana Levi")
+        acme.webhook_add_call(server, tape.call_sid, From="+15005550133", CallerName="Dana Levi")
         acme.tell(server, tape)
         eventually(lambda: server.get(f"/api/recordings/{tape.sid}/status", acme.viewer).json()["status"] == "ready")
     agent = {"Authorization": f"Bearer {acme.key('agent')}", "Content-Type": "application/merge-patch+json"}

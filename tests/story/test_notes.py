@@ -111,7 +111,7 @@ def test_a_call_means_its_recording_and_answers_say_which(stage):
     assert stage.ask("GET", stage.path, status=200).header("content-location") is None
     assert stage.ask("HEAD", stage.path).header("content-length") == str(len(stage.ask("GET", stage.path).body))
     bare = p.sid("CA")
-    stage.business.tell_call(stage.server, bare)
+    stage.business.webhook_add_call(stage.server, bare)
     assert stage.ask("POST", f"/api/recordings/{bare}/notes", {"text": "x"}, status=404).json()["detail"] == "This call has no recording."
 
 

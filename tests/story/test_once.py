@@ -78,8 +78,8 @@ def test_plays_by_the_childs_and_the_parents_sid_are_one_download(world, provide
     child = p.sid("CA")
     gate = threading.Event()
     tape.default = p.hold(gate)
-    business.tell_call(server, tape.call_sid)
-    business.tell_call(server, child, ParentCallSid=tape.call_sid, Direction="outbound-dial")
+    business.webhook_add_call(server, tape.call_sid)
+    business.webhook_add_call(server, child, ParentCallSid=tape.call_sid, Direction="outbound-dial")
     cold(world, server, business, tape)
 
     def play(i, ready):

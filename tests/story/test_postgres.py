@@ -46,7 +46,7 @@ def test_parent_and_child_through_two_processes_at_once_are_one_call(world, prov
         eventually(lambda: business.is_known_to(server))
     pairs = [(sid("CA"), sid("CA")) for _ in range(40)]
     for parent, child in pairs:
-        told = [lambda: business.tell_call(servers[0], parent), lambda: business.tell_call(servers[1], child, ParentCallSid=parent)]
+        told = [lambda: business.webhook_add_call(servers[0], parent), lambda: business.webhook_add_call(servers[1], child, ParentCallSid=parent)]
         threads = [threading.Thread(target=tell) for tell in told]
         for thread in threads:
             thread.start()

@@ -123,9 +123,9 @@ def test_calls_go_after_their_recordings_when_their_own_time_is_over(world, prov
     [theirs] = ready_tapes(world, world.main, other, provider, [40])
     for business, tapes, days in ((acme, (old, held), 40), (acme, (kept,), 12), (acme, (young,), 1), (other, (theirs,), 40)):
         for tape in tapes:
-            business.tell_call(world.main, tape.call_sid, Timestamp=http_date(int(world.clock.now_ms()) - days * DAY_MS))
+            business.webhook_add_call(world.main, tape.call_sid, Timestamp=http_date(int(world.clock.now_ms()) - days * DAY_MS))
     leg = p.sid("CA")
-    acme.tell_call(world.main, leg, ParentCallSid=old.call_sid, Timestamp=http_date(int(world.clock.now_ms()) - 40 * DAY_MS))
+    acme.webhook_add_call(world.main, leg, ParentCallSid=old.call_sid, Timestamp=http_date(int(world.clock.now_ms()) - 40 * DAY_MS))
     assert world.main.call("PUT", f"/api/calls/{held.call_sid}/hold", JSON, b'{"reason":"Case 17"}', admin).status == 204
     world.done("business", "set", acme.id, "--retention", "10", "--retention-metadata", "5")
     world.done("business", "set", other.id, "--retention-metadata", "5")
@@ -146,7 +146,7 @@ def test_calls_go_after_their_recordings_when_their_own_time_is_over(world, prov
     [entry] = world.main.get("/api/audit?action=retention", admin).json()["entries"]
     assert (entry["actor"], entry["object"], entry["details"]) == (
         "service", f"business:{acme.id}", {"calls": 3, "recordings": 2, "held": 1})
-    acme.tell_call(world.main, old.call_sid)
+    acme.webhook_add_call(world.main, old.call_sid)
     acme.tell(world.main, old)
     assert calls() == left and world.state(old.sid) == "expired", "nothing brings it back"
     # Where nothing is left to do, nothing is noted.
@@ -173,7 +173,7 @@ def test_retention_counts_days_of_24_hours_in_utc_from_the_calls_start(world, pr
     world.clock.advance((ms_of("2027-01-15T00:00:00Z") - world.clock.now_ms()) / 1000)
     for text, tape in starts.items():
         start = http_date(ms_of(text))
-        acme.tell_call(server, tape.call_sid, status="in-progress", Timestamp=start)
+        acme.webhook_add_call(server, tape.call_sid, status="in-progress", Timestamp=start)
         acme.tell(server, tape, "in-progress", RecordingStartTime=http_date(ms_of(text) + 3_000_000))
         assert world.row(tape.sid)["kept_from"] == ms_of(text), text
     server.stop()
@@ -206,7 +206,7 @@ def test_retention_goes_by_the_clock_of_the_machine(world, provider):
         start = ms_of(text)
         move_to(start)
         tape = provider.tape()
-        acme.tell_call(server, tape.call_sid, Timestamp=http_date(start))
+        acme.webhook_add_call(server, tape.call_sid, Timestamp=http_date(start))
         acme.tell(server, tape, RecordingStartTime=http_date(start + 3_000_000))
         world.wait_state(tape.sid, business_id=acme.id)
         move_to(start + 31 * DAY_MS - 60_000)

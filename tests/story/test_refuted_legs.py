@@ -14,7 +14,7 @@ def test_a_parent_that_only_its_child_told_of_plays(world, provider):
     server, business = begin(world, provider)
     tape, parent = provider.tape(), sid("CA")
     business.tell(server, tape)
-    business.tell_call(server, tape.call_sid, ParentCallSid=parent)
+    business.webhook_add_call(server, tape.call_sid, ParentCallSid=parent)
     world.wait_state(tape.sid)
     for what in ("status", "stream", "download"):
         answer = server.get(f"/api/recordings/{parent}/{what}", business.viewer)
@@ -49,7 +49,7 @@ def test_a_recording_that_is_ready_on_another_leg_plays_before_one_in_back_off(w
     child, parent = provider.tape(), provider.tape()
     business.tell(server, parent)
     world.wait_state(parent.sid)
-    business.tell_call(server, child.call_sid, ParentCallSid=parent.call_sid)
+    business.webhook_add_call(server, child.call_sid, ParentCallSid=parent.call_sid)
     child.default = p.status(500)
     business.tell(server, child)
     eventually(lambda: world.row(child.sid)["status"] == "failed")

@@ -136,7 +136,7 @@ def test_recordings_expire_so_many_days_after_their_calls_start(world, provider)
     start = int(world.clock.now_ms()) - 10 * DAY_MS
     old, new = provider.tape(), provider.tape()
     for tape, at in ((old, start), (new, start + 5 * DAY_MS)):
-        acme.tell_call(world.main, tape.call_sid, CallDuration="60", Timestamp=http_date(at + 60_000))
+        acme.webhook_add_call(world.main, tape.call_sid, CallDuration="60", Timestamp=http_date(at + 60_000))
         acme.tell(world.main, tape, RecordingStartTime=http_date(at + 30_000))
         world.wait_state(tape.sid)
     assert kept_from(world, old) == start // 1000 * 1000

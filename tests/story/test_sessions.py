@@ -126,7 +126,7 @@ def test_a_play_that_waits_is_not_answered_to_a_session_that_ended(world, provid
     gate = threading.Event()
     tape = provider.tape(seconds=2)
     tape.acts = [p.hold(gate)]
-    business.tell_call(server, tape.call_sid)
+    business.webhook_add_call(server, tape.call_sid)
     business.tell(server, tape)
     eventually(lambda: provider.asks)
     with server.connect() as waiting:

@@ -65,7 +65,7 @@ def test_what_can_be_signed(stage):
         problem(s.server.post(f"/api/recordings/{sid}/url", agent), 404)
     problem(s.server.post("/api/recordings/bad/url", agent), 400)
     alone = p.sid("CA")
-    s.a.tell_call(s.server, alone)
+    s.a.webhook_add_call(s.server, alone)
     problem(s.server.post(f"/api/recordings/{alone}/url", agent), 404)
 
 

@@ -21,7 +21,7 @@ def two(world):
     mine, theirs = world.provider(), world.provider()
     a, b = world.business(mine, "A"), world.business(theirs, "B")
     tape = mine.tape(seconds=5)
-    a.tell_call(server, tape.call_sid, Direction="inbound")
+    a.webhook_add_call(server, tape.call_sid, Direction="inbound")
     a.tell(server, tape)
     world.wait_state(tape.sid, business_id=a.id)
     assert server.get(f"/api/recordings/{tape.sid}/stream", a.viewer).body == tape.mp3  # now in the open-file cache
@@ -71,7 +71,7 @@ def test_the_same_sids_in_two_businesses_are_two_objects(world, two):
     del theirs.tapes[twin.sid]
     twin.sid, twin.call_sid = tape.sid, tape.call_sid
     theirs.tapes[twin.sid] = twin
-    b.tell_call(server, twin.call_sid)
+    b.webhook_add_call(server, twin.call_sid)
     b.tell(server, twin)
     world.wait_state(twin.sid, business_id=b.id)
     assert twin.mp3 != tape.mp3
@@ -110,7 +110,7 @@ def test_webhooks_that_name_anothers_objects_get_nothing_of_them(world, two):
     play = server.get(f"/api/recordings/{tape.sid}/stream", b.viewer, MEDIA)
     assert (play.status, play.code()) == (502, "forbidden_url")
     child = p.sid("CA")
-    b.tell_call(server, child, ParentCallSid=tape.call_sid)
+    b.webhook_add_call(server, child, ParentCallSid=tape.call_sid)
     told = server.get(f"/api/calls/{child}", b.viewer).json()
     assert told["has_recording"] is False and told["recordings"] == []
     assert server.get(f"/api/recordings/{child}/stream", b.viewer, MEDIA).status in (202, 404)

@@ -31,7 +31,7 @@ class Stage:
     def recorded(self, channels=DIALOGUE, seconds=12, business=None, server=None):
         tape = self.provider.tape()
         tape.sounds["mp3"] = speech_sound.call(channels, seconds)
-        (business or self.business).tell_call(server or self.server, tape.call_sid)
+        (business or self.business).webhook_add_call(server or self.server, tape.call_sid)
         (business or self.business).tell(server or self.server, tape)
         return tape
 

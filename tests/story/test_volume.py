@@ -109,7 +109,7 @@ def goes_on(server, business, provider, hot):
     """All that does not need the volume."""
     new = provider.tape(seconds=5)
     business.tell(server, new)
-    business.tell_call(server, new.call_sid)
+    business.webhook_add_call(server, new.call_sid)
     assert server.get("/healthz", timeout=SOON).status == 200
     assert server.get(f"/api/recordings/{new.sid}/status", business.viewer, timeout=SOON).status == 200
     assert server.get("/api/calls", business.viewer, timeout=SOON).status == 200

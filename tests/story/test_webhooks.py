@@ -321,7 +321,7 @@ def test_fields_are_read_as_the_provider_means_them(world, provider):
     world.wait_state(tape.sid)
     # a call webhook with a recording's URL makes the recording, its SID is taken from the URL
     tape = provider.tape()
-    business.tell_call(server, tape.call_sid, RecordingUrl=tape.url, RecordingDuration="2")
+    business.webhook_add_call(server, tape.call_sid, RecordingUrl=tape.url, RecordingDuration="2")
     world.wait_state(tape.sid)
     assert server.get(f"/api/recordings/{tape.call_sid}/status", business.viewer).json()["recording_sid"] == tape.sid
     # the same in a recording webhook; without either, 400
@@ -376,10 +376,10 @@ def test_a_call_is_known_however_many_further_fields_come_with_it(world, provide
     server = world.server(ADMIN_LISTEN="127.0.0.1:0")
     business = world.business(provider)
     call = p.sid("CA")
-    business.tell_call(server, call, "in-progress", **{f"SipHeader_X-{i}": "x" for i in range(310)})
-    business.tell_call(server, call, "in-progress", **{f"Later_{i}": "x" for i in range(50)},
+    business.webhook_add_call(server, call, "in-progress", **{f"SipHeader_X-{i}": "x" for i in range(310)})
+    business.webhook_add_call(server, call, "in-progress", **{f"Later_{i}": "x" for i in range(50)},
                        **{"N" * 129: "x", "Long": "x" * 5000})
-    business.tell_call(server, call, "completed", CallDuration="7", Last="x")
+    business.webhook_add_call(server, call, "completed", CallDuration="7", Last="x")
     answer = server.get(f"/api/calls/{call}", business.viewer).json()
     assert (answer["status"], answer["duration"], answer["from"]) == ("completed", 7, "+15005550100")
     fields = json.loads(world.sql("select fields from calls where call_sid = ?", call)[0]["fields"])
@@ -392,12 +392,12 @@ def test_a_signed_delivery_is_taken_whatever_its_incidental_fields_are(world, pr
     server = world.server()
     business = world.business(provider)
     call = p.sid("CA")
-    business.tell_call(server, call, "in-progress", To="sip:" + "1" * 996, CallerName="ד" * 150)
-    business.tell_call(server, call, "completed", CallDuration="1.5", ParentCallSid="none", Timestamp="yesterday",
+    business.webhook_add_call(server, call, "in-progress", To="sip:" + "1" * 996, CallerName="ד" * 150)
+    business.webhook_add_call(server, call, "completed", CallDuration="1.5", ParentCallSid="none", Timestamp="yesterday",
                        **{f"Parameter{i}": "x" for i in range(200)})
     seen = server.get(f"/api/calls/{call}", business.viewer).json()
     assert (seen["to"], seen["caller_name"], seen["duration"]) == ("+15005550199", "ד" * 150, None)
-    business.tell_call(server, call, "completed", SequenceNumber="9", To="sip:" + "é" * 600, Name="a\0b", X="\0")
+    business.webhook_add_call(server, call, "completed", SequenceNumber="9", To="sip:" + "é" * 600, Name="a\0b", X="\0")
     assert server.get(f"/api/calls/{call}", business.viewer).json()["to"] == "sip:" + "é" * 510
     fields = json.loads(world.sql("select fields from calls where call_sid = ?", call)[0]["fields"])
     assert fields["to_cut"][0] == "1" and fields["Name"][0] == "ab" and "X" not in fields
@@ -411,7 +411,7 @@ def test_a_signed_delivery_is_taken_whatever_its_incidental_fields_are(world, pr
         world.wait_state(tape.sid)
     # blanks around the essential ones
     call, tape = p.sid("CA"), provider.tape()
-    business.tell_call(server, f" {call}\t", AccountSid=f"{business.account_sid} ", ParentCallSid=f" {call}")
+    business.webhook_add_call(server, f" {call}\t", AccountSid=f"{business.account_sid} ", ParentCallSid=f" {call}")
     assert server.get(f"/api/calls/{call}", business.viewer).json()["parent_call_sid"] is None
     business.tell(server, tape, " completed", CallSid=f"{call} ", RecordingSid=f"\t{tape.sid}")
     assert world.wait_state(tape.sid)["call_sid"] == call

@@ -128,7 +128,7 @@ def test_edits_whose_senders_have_left_are_not_begun(world, provider):
     server = world.server(ADMIN_LISTEN="127.0.0.1:0")
     hostile, quiet = busy_business(world), world.business(provider, "Quiet")
     call, agent = p.sid("CA"), hostile.key("agent")
-    hostile.tell_call(server, call)
+    hostile.webhook_add_call(server, call)
     before = server.figures()
     with Held(world):
         senders = [send_edit(server, agent, call, f"Name {n}") for n in range(400)]
@@ -152,7 +152,7 @@ def test_a_business_with_too_much_to_be_written_is_told_to_come_later(world, pro
     server = world.server()
     hostile, quiet = busy_business(world), world.business(provider, "Quiet")
     call, agent = p.sid("CA"), hostile.key("agent")
-    hostile.tell_call(server, call)
+    hostile.webhook_add_call(server, call)
     with Held(world):
         senders = [send_edit(server, agent, call, f"Name {n}") for n in range(1_010)]
         answered = select.poll()
@@ -176,5 +176,5 @@ def test_a_webhook_that_could_not_be_begun_in_time_is_refused_and_not_written(wo
     with Held(world):
         answer = business.webhook(server, "call", business.call_fields(refused))
         assert answer.status == 503 and int(answer.header("retry-after")) >= 1
-    business.tell_call(server, taken)
+    business.webhook_add_call(server, taken)
     assert [row["call_sid"] for row in world.sql("select call_sid from calls")] == [taken]

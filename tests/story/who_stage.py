@@ -19,7 +19,7 @@ class Stage:
         mine, theirs = world.provider(), world.provider()
         self.a, self.b = world.business(mine, "A"), world.business(theirs, "B")
         self.tape, self.twin, self.doomed = mine.tape(seconds=2), mine.tape(seconds=2), mine.tape(seconds=2)
-        self.a.tell_call(self.server, self.tape.call_sid)
+        self.a.webhook_add_call(self.server, self.tape.call_sid)
         for tape in (self.twin, self.tape):
             self.a.tell(self.server, tape)
             world.wait_state(tape.sid, business_id=self.a.id)

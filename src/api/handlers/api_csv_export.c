@@ -162,7 +162,7 @@ static void csv_answer(struct csv_export *e) {
   answer_origin(x, &f);
   e->answered = true;
   if (http_request(x)->method == HTTP_GET)
-    audit_heard(e->db_call.loop, x, &e->db_call.subject, str_from(e->list->name), AUDIT_LIST_EXPORT);
+    audit_playback(e->db_call.loop, x, &e->db_call.subject, str_from(e->list->name), AUDIT_LIST_EXPORT);
   http_respond(x, 200, &f, &body); /* may free e */
 }
 

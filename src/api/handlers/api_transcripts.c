@@ -117,7 +117,7 @@ static void transcript_answer(struct transcript_request *t) {
     return;
   }
   if (t->version.version && t->is_get)
-    audit_heard(c->loop, c->x, &c->subject, str_from(t->recording.recording_sid), AUDIT_TRANSCRIPT_READ);
+    audit_playback(c->loop, c->x, &c->subject, str_from(t->recording.recording_sid), AUDIT_TRANSCRIPT_READ);
   if (t->is_export)
     http_fieldf(&f, STR("Content-Disposition"), "attachment; filename=\"%s.%s\"", t->recording.recording_sid,
                 t->format);

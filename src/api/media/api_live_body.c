@@ -157,7 +157,7 @@ bool live_body_can_answer(const struct http_request *r, struct tape *tape) {
   const struct http_representation have = representation_of(&item);
   int64_t first, last;
   if (item.bytes >= 0 || http_select(r, &have, &first, &last) != HTTP_SELECT_WHOLE) return true;
-  struct http_range range = http_range_wanted(r, &have);
+  struct http_range range = http_range_requested(r, &have);
   bool from_start = range.kind == HTTP_RANGE_NONE || (range.kind == HTTP_RANGE_FROM && range.first == 0);
   return from_start && live_body_may_lack_length(r);
 }

@@ -85,8 +85,8 @@ static unsigned audit_note(const struct http_exchange *x, bool download) {
 /* first_of: the notes that the playback did not have before. */
 static void audit_first(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
                         const char *recording_sid, unsigned first_of) {
-  if (first_of & PLAYBACK_HEARD) audit_heard(l, x, subject, str_from(recording_sid), AUDIT_PLAY);
-  if (first_of & PLAYBACK_DOWNLOADED) audit_heard(l, x, subject, str_from(recording_sid), AUDIT_DOWNLOAD);
+  if (first_of & PLAYBACK_HEARD) audit_playback(l, x, subject, str_from(recording_sid), AUDIT_PLAY);
+  if (first_of & PLAYBACK_DOWNLOADED) audit_playback(l, x, subject, str_from(recording_sid), AUDIT_DOWNLOAD);
 }
 
 void media_response_audit(struct api_loop *l, struct http_exchange *x, const struct subject *subject,

@@ -59,8 +59,8 @@ enum err audit_details_fields(struct buf *b, const char *const *names, const boo
   return buf_add(b, STR("]}"));
 }
 
-void audit_heard(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct str object,
-                 enum audit_action action) {
+void audit_playback(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct str object,
+                    enum audit_action action) {
   char by[SUBJECT_TEXT_SIZE], ip[AUDIT_IP_SIZE];
   if (!l->api->parts.audit) return;
   subject_text(subject, &l->api->url_key, by);

@@ -1,7 +1,7 @@
 /* api_audit.h - what a request does, as entries of the audit.
  *
  *   in `run` of a write:   TRY(db_call_audit(db, c, AUDIT_EDIT, call_sid, STR_NONE));      the same transaction
- *   on the loop:           audit_heard(loop, x, &subject, recording_sid, AUDIT_PLAY);      queued for the writer
+ *   on the loop:           audit_playback(loop, x, &subject, recording_sid, AUDIT_PLAY);      queued for the writer
  *
  * Thread rule: db_call_audit: the writer's, for a write that db_call_write began. The others: the exchange's loop. */
 #pragma once
@@ -24,5 +24,5 @@ CHECKED enum err db_call_audit_sign_in(struct db *db, const struct db_call *c, c
 /* Writes {"fields":["ref","tags"]}: those names of count that are marked. */
 CHECKED enum err audit_details_fields(struct buf *b, const char *const *names, const bool *marked, size_t count);
 /* Queues an entry. Call it once for each playback or export. */
-void audit_heard(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct str object,
-                 enum audit_action action);
+void audit_playback(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct str object,
+                    enum audit_action action);

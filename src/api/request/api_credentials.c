@@ -30,7 +30,7 @@ struct credentials {
 
 struct attempt {
   struct credentials *owner;
-  struct fetch_ask ask;
+  struct fetch_check check;
   int64_t version; /* of the slot to fill; 0: none */
   credentials_fn *fn;
   void *arg;
@@ -87,19 +87,19 @@ static void asking_remove(struct credentials *c, int64_t business_id) {
 static void attempt_keep(const struct attempt *t, enum provider_verdict verdict) {
   struct credentials *c = t->owner;
   LOCKED(&c->lock);
-  struct slot *s = slot_of(c, t->ask.about);
-  if (s->business_id == t->ask.about && s->version == t->version) s->verdict = verdict; /* (2) */
+  struct slot *s = slot_of(c, t->check.about);
+  if (s->business_id == t->check.about && s->version == t->version) s->verdict = verdict; /* (2) */
 }
 
 static void attempt_run(void *arg, unsigned worker) {
   struct attempt *t = arg;
   (void)worker;
-  enum err e = fetch_ask_all(&t->ask, 1);
-  enum provider_verdict verdict = e == OK ? provider_try_verdict(&t->ask) : PROVIDER_TRY_UNKNOWN;
+  enum err e = fetch_check_all(&t->check, 1);
+  enum provider_verdict verdict = e == OK ? provider_try_verdict(&t->check) : PROVIDER_TRY_UNKNOWN;
   if (t->version) attempt_keep(t, verdict);
-  asking_remove(t->owner, t->ask.about);
+  asking_remove(t->owner, t->check.about);
   if (t->fn) t->fn(t->arg, verdict);
-  fetch_ask_done(&t->ask);
+  fetch_check_done(&t->check);
   free(t);
 }
 
@@ -108,11 +108,11 @@ static enum err attempt_begin(struct credentials *c, const struct provider_accou
   struct attempt *t = calloc(1, sizeof(*t));
   if (!t) return ERR_NOMEM;
   *t = (struct attempt){.owner = c, .version = version, .fn = fn, .arg = arg};
-  enum err e = provider_try_make(account, clock_now_ms(), &t->ask);
+  enum err e = provider_try_make(account, clock_now_ms(), &t->check);
   if (e == OK) {
-    e = asking_add(c, t->ask.about);
-    if (e == OK && (e = pool_run(c->pool, attempt_run, t)) != OK) asking_remove(c, t->ask.about);
-    if (e != OK) fetch_ask_done(&t->ask);
+    e = asking_add(c, t->check.about);
+    if (e == OK && (e = pool_run(c->pool, attempt_run, t)) != OK) asking_remove(c, t->check.about);
+    if (e != OK) fetch_check_done(&t->check);
   }
   if (e != OK) free(t);
   return e;

@@ -12,12 +12,12 @@
 #include "ledger/settings.h"
 #include "provider/provider_try.h"
 
-enum { ASKS_AT_ONCE = 16, IDS_MAX = 1000 * 1000, TEXT_MAX = 4096, MEND_SIZE = 200 };
+enum { CHECKS_AT_ONCE = 16, IDS_MAX = 1000 * 1000, TEXT_MAX = 4096, MEND_SIZE = 200 };
 
 /* The businesses whose credentials are sent to the provider together. */
 struct provider_round {
   struct check *c;
-  struct fetch_ask asks[ASKS_AT_ONCE];
+  struct fetch_check checks[CHECKS_AT_ONCE];
   size_t count;
   bool has_wrong_key; /* a secret did not decrypt */
   int business_count;
@@ -31,7 +31,7 @@ static const char *mend_with(char mend[MEND_SIZE], int64_t business_id, const ch
 /* ---- requests to the provider ---- */
 
 static void provider_add_ask(struct provider_round *r, const struct provider_account *account) {
-  if (provider_try_make(account, clock_now_ms(), &r->asks[r->count]) == OK) r->count++;
+  if (provider_try_make(account, clock_now_ms(), &r->checks[r->count]) == OK) r->count++;
 }
 
 /* The advice for an account of a business, or for the account of the settings (business_id 0). */
@@ -39,7 +39,7 @@ static const char *mend_account(char mend[MEND_SIZE], int64_t business_id, const
   return business_id ? mend_with(mend, business_id, options) : settings;
 }
 
-static void provider_report(struct check *c, const struct fetch_ask *a) {
+static void provider_report(struct check *c, const struct fetch_check *a) {
   struct check_report *r = &c->report;
   char mend[MEND_SIZE], subject[40] = "TWILIO_ACCOUNT_SID";
   int64_t id = a->about;
@@ -65,14 +65,14 @@ static void provider_report(struct check *c, const struct fetch_ask *a) {
                "%s: the provider can't be reached: %s", subject, a->detail);
 }
 
-static void provider_ask(struct provider_round *r) {
+static void provider_round_send(struct provider_round *r) {
   if (!r->count) return;
-  enum err e = fetch_ask_all(r->asks, r->count);
+  enum err e = fetch_check_all(r->checks, r->count);
   if (e != OK)
     report_add(&r->c->report, CHECK_WARN, "provider", "try again", "the provider can't be asked: %s", err_text(e));
   for (size_t i = 0; i < r->count; i++) {
-    if (e == OK) provider_report(r->c, &r->asks[i]);
-    fetch_ask_done(&r->asks[i]);
+    if (e == OK) provider_report(r->c, &r->checks[i]);
+    fetch_check_done(&r->checks[i]);
   }
   r->count = 0;
 }
@@ -177,7 +177,7 @@ static void business_check_each(struct provider_round *r) {
     int64_t id;
     memcpy(&id, ids.p + at, sizeof(id));
     business_check(r, id);
-    if (r->count == ASKS_AT_ONCE) provider_ask(r);
+    if (r->count == CHECKS_AT_ONCE) provider_round_send(r);
   }
 }
 
@@ -200,7 +200,7 @@ static void secrets_report(const struct provider_round *r) {
 }
 
 /* Asks about the account of the settings, with the credentials that serve would use. */
-static void provider_ask_of_settings(struct provider_round *r) {
+static void provider_round_send_settings(struct provider_round *r) {
   const struct conf *conf = &r->c->app.conf;
   struct provider_account account = {.account_sid = str_from(conf->twilio_account_sid),
                                      .api_key = str_from(conf->twilio_api_key),
@@ -210,7 +210,7 @@ static void provider_ask_of_settings(struct provider_round *r) {
   (void)str_cut(str_from(conf->twilio_auth_token), ',', &account.tokens[0], &rest); /* serve fetches with the first */
   account.tokens[0] = str_trim(account.tokens[0]);
   provider_add_ask(r, &account);
-  provider_ask(r);
+  provider_round_send(r);
 }
 
 /* If TWILIO_ACCOUNT_SID is set, serve adds a business for that account at its start. */
@@ -227,7 +227,7 @@ static void business_check_settings(struct provider_round *r) {
   else
     report_add(&r->c->report, CHECK_FAIL, "business", "set TWILIO_AUTH_TOKEN, or TWILIO_AUTH_TOKEN_FILE",
                "TWILIO_ACCOUNT_SID is set without TWILIO_AUTH_TOKEN: webhooks would be refused");
-  provider_ask_of_settings(r);
+  provider_round_send_settings(r);
 }
 
 static void webhooks_check_public_url(struct check *c) {
@@ -246,6 +246,6 @@ void check_businesses(struct check *c) {
     secrets_check_setting(&r);
     secrets_report(&r);
   }
-  provider_ask(&r);
+  provider_round_send(&r);
   business_check_settings(&r);
 }

@@ -192,9 +192,9 @@ static enum err target_read_rows(struct db *db, struct targets *t) {
     for (int i = 0; i < t->count; i++) TRY(target_read_one(db, &t->recordings[i], &t->calls[i]));
     return OK;
   }
-  TRY(recordings_many_ask(db, &rows, t->recordings, t->count));
+  TRY(recordings_many_send(db, &rows, t->recordings, t->count));
   TRY(calls_many_read(db, t->calls, t->count));
-  return recordings_many_answer(&rows, t->recordings, t->count);
+  return recordings_many_receive(&rows, t->recordings, t->count);
 }
 
 static enum err targets_read(struct db *db, struct targets *t) {

@@ -12,7 +12,7 @@ enum { HOUR_MS = 3600 * 1000 };
 /* The server is an hour ahead of this machine, by what a connection read in trip_ms. */
 static void tell(int64_t ahead_ms, int64_t trip_ms) {
   int64_t mono = clock_mono_ms();
-  db_clock_tell(clock_now_ms() + ahead_ms, mono - trip_ms / 2, mono + trip_ms / 2);
+  db_clock_report(clock_now_ms() + ahead_ms, mono - trip_ms / 2, mono + trip_ms / 2);
 }
 
 static void assert_ahead(int64_t ahead_ms) {

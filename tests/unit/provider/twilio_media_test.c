@@ -61,10 +61,10 @@ static void urls_are_made_absolute_and_checked(void **state) {
     ok(twilio_media_url(&account, str_from(cases[i].told), STR(RE), &b, &url, &forbidden));
     assert_str(url, cases[i].kept);
     if (forbidden != cases[i].forbidden) fail_msg("%s", cases[i].told);
-    struct provider_ask ask = {0};
-    enum err e = provider_twilio.ask(&account, url, STR(RE), PROVIDER_MP3, false, &ask);
+    struct provider_request request = {0};
+    enum err e = provider_twilio.request(&account, url, STR(RE), PROVIDER_MP3, false, &request);
     assert_int_equal(e, cases[i].forbidden ? ERR_DENIED : OK);
-    provider_ask_done(&ask);
+    provider_request_done(&request);
   }
 }
 
@@ -110,16 +110,17 @@ static void a_request_has_the_formats_url_and_the_accounts_credentials(void **st
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct provider_account account = test_account();
-    struct provider_ask ask = {0};
+    struct provider_request request = {0};
     if (cases[i].key) {
       account.api_key = STR("SKkey");
       account.api_secret = STR("secret");
     }
-    ok(provider_twilio.ask(&account, STR(RECORDING_URL), STR(RE), cases[i].format, cases[i].two_channels, &ask));
-    assert_string_equal(ask.url, cases[i].url);
-    assert_str(ask.user, cases[i].user);
-    assert_str(ask.password, cases[i].password);
-    provider_ask_done(&ask);
+    ok(provider_twilio.request(&account, STR(RECORDING_URL), STR(RE), cases[i].format, cases[i].two_channels,
+                               &request));
+    assert_string_equal(request.url, cases[i].url);
+    assert_str(request.user, cases[i].user);
+    assert_str(request.password, cases[i].password);
+    provider_request_done(&request);
   }
 }
 

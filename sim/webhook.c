@@ -1,4 +1,4 @@
-/* tell.c - builds webhooks, with all the fields that the provider sends. */
+/* webhook.c - builds webhooks, with all the fields that the provider sends. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -79,7 +79,8 @@ static enum err form_add_webhook(const struct sim *sim, struct hook_batch *batch
   return hook_batch_add(batch, text, f->list, f->count, sim->token);
 }
 
-enum err tell_call(const struct sim *sim, struct hook_batch *batch, struct call *c, const char *status, int64_t at_ms) {
+enum err webhook_add_call(const struct sim *sim, struct hook_batch *batch, struct call *c, const char *status,
+                          int64_t at_ms) {
   struct form f CLEANUP(form_done) = {.made = BUF_INIT(MADE_MAX)};
   TRY(buf_reserve(&f.made, MADE_MAX));
   form_put(&f, "Called", c->to);
@@ -101,16 +102,16 @@ enum err tell_call(const struct sim *sim, struct hook_batch *batch, struct call 
   return form_add_webhook(sim, batch, "call", &f);
 }
 
-enum err tell_recording_url(const struct sim *sim, const struct recording *r, struct buf *b) {
+enum err webhook_recording_url(const struct sim *sim, const struct recording *r, struct buf *b) {
   return buf_addf(b, "%s/" API_VERSION "/Accounts/%s/Recordings/%s", sim->base_url, sim->account, r->sid);
 }
 
-enum err tell_recording(const struct sim *sim, struct hook_batch *batch, const struct recording *r,
-                        const char *status) {
+enum err webhook_add_recording(const struct sim *sim, struct hook_batch *batch, const struct recording *r,
+                               const char *status) {
   struct form f CLEANUP(form_done) = {.made = BUF_INIT(MADE_MAX)};
   struct buf url CLEANUP(buf_done) = BUF_INIT(SIM_URL_MAX + 200);
   TRY(buf_reserve(&f.made, MADE_MAX));
-  TRY(tell_recording_url(sim, r, &url));
+  TRY(webhook_recording_url(sim, r, &url));
   form_put(&f, "AccountSid", sim->account);
   if (r->call_sid[0]) form_put(&f, "CallSid", r->call_sid);
   if (r->conference_sid[0]) form_put(&f, "ConferenceSid", r->conference_sid);
@@ -132,7 +133,7 @@ static bool has_fault(struct sim *sim, struct faults *faults, enum fault_kind ki
   return faults_take(faults, kind, ret_number) || faults_take(&sim->faults, kind, ret_number);
 }
 
-enum err tell_send(struct sim *sim, struct faults *faults, struct hook_batch *batch) {
+enum err webhook_send_batch(struct sim *sim, struct faults *faults, struct hook_batch *batch) {
   int64_t late_s = 0, percent, unused;
   enum err e = OK;
   if (hook_batch_count(batch) == 0 || has_fault(sim, faults, FAULT_LOST, &unused)) {

@@ -1,9 +1,9 @@
-/* fetch_ask.c - sends all requests at once, on a fetch thread of its own.
+/* fetch_check.c - sends all requests at once, on a fetch thread of its own.
  *
  * Invariants
  *  (1) lock covers left and the results of each request until its is_over; fetch_free ends each transfer that still runs.
  *  (2) No request takes more than ASK_MS, whatever the provider does: then fetch_free stops the thread. */
-#include "fetch/fetch_ask.h"
+#include "fetch/fetch_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,21 +16,21 @@
 
 enum { ASK_MS = 10 * 1000, CONNECT_MS = 8 * 1000, BODY_MAX = 1024 * 1024 };
 
-struct ask_batch {
+struct check_batch {
   struct fetch *fetch;
-  struct fetch_ask *asks;
-  struct ask_slot *ones;
+  struct fetch_check *checks;
+  struct check_slot *ones;
   size_t count, left;
   struct lock lock;
   struct lock_cond over;
 };
 
-struct ask_slot {
-  struct ask_batch *all;
-  struct fetch_ask *ask;
+struct check_slot {
+  struct check_batch *all;
+  struct fetch_check *check;
 };
 
-void fetch_ask_done(struct fetch_ask *a) {
+void fetch_check_done(struct fetch_check *a) {
   if (a->password) secret_wipe(a->password, strlen(a->password));
   free(a->url);
   free(a->user);
@@ -38,11 +38,11 @@ void fetch_ask_done(struct fetch_ask *a) {
   memset(a, 0, sizeof(*a));
 }
 
-static void ask_finish(const struct ask_slot *o, int status, const char *detail) {
+static void ask_finish(const struct check_slot *o, int status, const char *detail) {
   LOCKED(&o->all->lock);
-  o->ask->is_over = true;
-  o->ask->status = status;
-  (void)snprintf(o->ask->detail, sizeof(o->ask->detail), "%s", detail);
+  o->check->is_over = true;
+  o->check->status = status;
+  (void)snprintf(o->check->detail, sizeof(o->check->detail), "%s", detail);
   o->all->left--;
   lock_cond_broadcast(&o->all->over);
 }
@@ -59,9 +59,9 @@ static enum err ask_on_data(void *arg, struct str bytes) {
 }
 
 static void ask_start_all(void *arg) {
-  struct ask_batch *all = arg;
+  struct check_batch *all = arg;
   for (size_t i = 0; i < all->count; i++) {
-    const struct fetch_ask *a = &all->asks[i];
+    const struct fetch_check *a = &all->checks[i];
     struct fetch_transfer *transfer;
     struct fetch_request request = {.url = a->url,
                                     .user = a->user,
@@ -79,18 +79,18 @@ static void ask_start_all(void *arg) {
   }
 }
 
-static void ask_wait_for_all(struct ask_batch *all) {
+static void ask_wait_for_all(struct check_batch *all) {
   int64_t until = clock_mono_ms() + ASK_MS, now;
   LOCKED(&all->lock);
   while (all->left && (now = clock_mono_ms()) < until) lock_cond_wait_ms(&all->over, &all->lock, until - now);
 }
 
-enum err fetch_ask_all(struct fetch_ask *asks, size_t count) {
-  struct ask_batch all = {.asks = asks, .count = count, .left = count};
+enum err fetch_check_all(struct fetch_check *checks, size_t count) {
+  struct check_batch all = {.checks = checks, .count = count, .left = count};
   const struct fetch_config config = {.name = "ask", .user_agent = "callreel/" CALLREEL_VERSION};
   all.ones = calloc(count, sizeof(*all.ones));
   if (!all.ones) return ERR_NOMEM;
-  for (size_t i = 0; i < count; i++) all.ones[i] = (struct ask_slot){&all, &asks[i]};
+  for (size_t i = 0; i < count; i++) all.ones[i] = (struct check_slot){&all, &checks[i]};
   lock_init(&all.lock, "ask", LOCK_RANK_ENGINE);
   lock_cond_init(&all.over);
   enum err e = fetch_new(&config, &all.fetch);
