@@ -86,8 +86,9 @@ enum err http_query_get(struct str query, struct str name, struct buf *b, struct
       b->n = before;
       continue;
     }
+    size_t at = b->n - value.n;
     if (form_names(&f, name, b)) return ERR_EXISTS;
-    *ret_value = value;
+    *ret_value = value.n > 0 ? str_of(b->p + at, value.n) : value; /* b may have grown, and moved */
     return OK;
   }
 }

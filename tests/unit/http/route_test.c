@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -110,6 +111,21 @@ static void a_query_is_decoded(void **state) {
   }
 }
 
+static void a_value_stays_valid_when_longer_pairs_follow_it(void **state) {
+  char query[2048] = "a=first&b=";
+  struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
+  struct str value = STR_NONE;
+  (void)state;
+  memset(query + strlen(query), 'x', sizeof(query) - 1 - strlen(query));
+  assert_int_equal(buf_reserve(&b, 16), OK);
+  void *behind = malloc(64); /* the buffer can't grow where it is */
+  assert_non_null(behind);
+  assert_int_equal(http_query_get(str_from(query), STR("a"), &b, &value), OK);
+  assert_true(value.p >= b.p && value.p + value.n <= b.p + b.n);
+  assert_true(str_eq(value, STR("first")));
+  free(behind);
+}
+
 static void a_form_gives_its_pairs_in_order(void **state) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(100);
   struct http_form f = {.rest = STR("one=1&two=%32+2&&three=%00x")};
@@ -157,6 +173,7 @@ int main(void) {
       cmocka_unit_test(a_path_finds_its_row),
       cmocka_unit_test(allow_never_overflows_its_room),
       cmocka_unit_test(a_query_is_decoded),
+      cmocka_unit_test(a_value_stays_valid_when_longer_pairs_follow_it),
       cmocka_unit_test(a_form_gives_its_pairs_in_order),
       cmocka_unit_test(a_form_larger_than_its_buffer_is_an_error),
       cmocka_unit_test(a_segment_is_decoded_without_nul),
