@@ -1,9 +1,15 @@
 /* db_processes_test.c - several processes on one database. Each test forks before it opens the database. */
 #include "db_scratch.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "db/db_turn.h"
 #include "db/db_writer.h"
 #include "db/migrate.h"
 
@@ -14,10 +20,15 @@ static const struct migration schema[] = {
 
 static const int64_t READY = -1; /* no number of a row */
 
+/* Of a committed row. */
+struct written {
+  int64_t number, who;
+};
+
 struct child {
   struct scratch *scratch;
   int who;
-  int out; /* a pipe: gets the number of each committed row */
+  int out; /* a pipe: gets a struct written for each committed row */
   struct db_writer *writer;
 };
 
@@ -39,7 +50,8 @@ static enum err row_run(struct db *db, void *arg) {
 /* Reports the row and submits the next one, so that the queue is never empty. */
 static void row_done(void *arg, enum err e) {
   struct row *r = arg;
-  if (e == OK && write(r->child->out, &r->number, sizeof(r->number)) != (ssize_t)sizeof(r->number)) _exit(3);
+  const struct written w = {r->number, r->child->who};
+  if (e == OK && write(r->child->out, &w, sizeof(w)) != (ssize_t)sizeof(w)) _exit(3);
   if (db_writer_submit(r->child->writer, (struct db_job){.run = row_run, .done = row_done, .arg = r}) != OK) _exit(4);
 }
 
@@ -55,7 +67,8 @@ static pid_t writing_child(struct scratch *s, int who, int out, const int start[
   if (db_writer_new(&config, &child.writer) != OK) _exit(1);
   if (start) {
     char c;
-    if (write(out, &READY, sizeof(READY)) != (ssize_t)sizeof(READY)) _exit(2);
+    const struct written ready = {READY, who};
+    if (write(out, &ready, sizeof(ready)) != (ssize_t)sizeof(ready)) _exit(2);
     close(start[1]);
     if (read(start[0], &c, 1) != 0) _exit(2);
   }
@@ -65,6 +78,10 @@ static pid_t writing_child(struct scratch *s, int who, int out, const int start[
       _exit(4);
   }
   for (;;) pause();
+}
+
+static bool read_written(int fd, struct written *ret_written) {
+  return read(fd, ret_written, sizeof(*ret_written)) == (ssize_t)sizeof(*ret_written);
 }
 
 static void make_schema(struct scratch *s) {
@@ -83,12 +100,11 @@ static void answered_jobs_survive_a_kill(void **state) {
     assert_int_equal(pipe(answers), 0);
     pid_t pid = writing_child(s, round, answers[1], NULL);
     close(answers[1]);
-    static int64_t numbers[ANSWERS * 100];
+    static struct written rows[ANSWERS * 100];
     size_t n = 0;
-    while (n < ANSWERS && read(answers[0], &numbers[n], sizeof(numbers[n])) == (ssize_t)sizeof(numbers[n])) n++;
+    while (n < ANSWERS && read_written(answers[0], &rows[n])) n++;
     assert_int_equal(kill(pid, SIGKILL), 0);
-    while (n < COUNT_OF(numbers) && read(answers[0], &numbers[n], sizeof(numbers[n])) == (ssize_t)sizeof(numbers[n]))
-      n++;
+    while (n < COUNT_OF(rows) && read_written(answers[0], &rows[n])) n++;
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     close(answers[0]);
 
@@ -96,7 +112,7 @@ static void answered_jobs_survive_a_kill(void **state) {
     assert_true(n >= ANSWERS);
     for (size_t i = 0; i < n; i++) {
       struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-      assert_int_equal(db_query(db, &q, "select who from t where i = ?1", DB_INT(numbers[i])), OK);
+      assert_int_equal(db_query(db, &q, "select who from t where i = ?1", DB_INT(rows[i].number)), OK);
       assert_int_equal(db_next(&q), OK);
       assert_int_equal(db_int(&q, 0), round);
     }
@@ -104,37 +120,86 @@ static void answered_jobs_survive_a_kill(void **state) {
   }
 }
 
-static void three_processes_get_their_shares(void **state) {
-  enum { CHILDREN = 3, ANSWERS = 9000 };
+static void of_three_processes_each_goes_on(void **state) {
+  enum { CHILDREN = 3, ROWS = 1000 };
   struct scratch *s = *state;
   make_schema(s);
-  int answers[2], start[2];
+  int answers[2], start[2], rows[CHILDREN] = {0}, enough = 0;
   assert_int_equal(pipe(answers), 0);
   assert_int_equal(pipe(start), 0);
   pid_t pids[CHILDREN];
   for (int i = 0; i < CHILDREN; i++) pids[i] = writing_child(s, i, answers[1], start);
   close(start[0]);
   close(answers[1]);
-  int64_t number;
+  struct written w;
   for (int i = 0; i < CHILDREN; i++) {
-    assert_int_equal(read(answers[0], &number, sizeof(number)), sizeof(number));
-    assert_int_equal(number, READY);
+    assert_true(read_written(answers[0], &w));
+    assert_int_equal(w.number, READY);
   }
   close(start[1]);
-  for (int n = 0; n < ANSWERS; n++) assert_int_equal(read(answers[0], &number, sizeof(number)), sizeof(number));
+  while (enough < CHILDREN) {
+    assert_true(read_written(answers[0], &w));
+    enough += ++rows[w.who] == ROWS;
+  }
   for (int i = 0; i < CHILDREN; i++) kill(pids[i], SIGKILL);
   for (int i = 0; i < CHILDREN; i++) assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
   close(answers[0]);
+}
 
-  struct db *db = scratch_open(s, 0);
-  int64_t all = scratch_int(db, "select count(*) from t");
-  for (int who = 0; who < CHILDREN; who++) {
-    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    assert_int_equal(db_query(db, &q, "select count(*) from t where who = ?1", DB_INT(who)), OK);
-    assert_int_equal(db_next(&q), OK);
-    assert_true(db_int(&q, 0) > all / (CHILDREN * 4));
+/* ---- turns ---- */
+
+struct taker {
+  struct db_turn turn;
+  atomic_int *turns; /* taken so far */
+  int place;         /* its own among them, from 1 */
+};
+
+static void *take_and_leave(void *arg) {
+  struct taker *t = arg;
+  db_turn_take(&t->turn, INT64_MAX);
+  if (t->turn.held) t->place = atomic_fetch_add(t->turns, 1) + 1;
+  db_turn_leave(&t->turn);
+  return NULL;
+}
+
+/* Returns when somebody waits for the turn. */
+static void until_one_waits(const char *path) {
+  enum { NEXT = 0 }; /* as in db_turn.c */
+  struct flock next = {.l_type = F_UNLCK};
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  assert_true(fd >= 0);
+  while (next.l_type == F_UNLCK) {
+    (void)sched_yield();
+    next = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = NEXT, .l_len = 1};
+    assert_int_equal(fcntl(fd, F_OFD_GETLK, &next), 0);
   }
-  db_close(db);
+  close(fd);
+}
+
+/* An hour is given to the waiter's patience, so that it does not end however late its thread runs. */
+static void a_turn_that_was_left_goes_to_the_one_that_waits(void **state) {
+  enum { TIMES = 20, HOUR_MS = 3600 * 1000 };
+  struct scratch *s = *state;
+  for (int i = 0; i < TIMES; i++) {
+    pthread_t thread;
+    atomic_int turns = 0;
+    struct taker holder = {.turns = &turns}, waiter = {.turns = &turns};
+    assert_true(db_turn_init(&holder.turn, s->path) && db_turn_init(&waiter.turn, s->path));
+    db_turn_take(&holder.turn, INT64_MAX);
+    assert_true(holder.turn.held);
+    assert_int_equal(pthread_create(&thread, NULL, take_and_leave, &waiter), 0);
+    until_one_waits(holder.turn.path);
+    clock_test_advance_ms(-HOUR_MS);
+    db_turn_leave(&holder.turn);
+    while (!holder.turn.held) db_turn_take(&holder.turn, INT64_MAX);
+    holder.place = atomic_fetch_add(&turns, 1) + 1;
+    db_turn_leave(&holder.turn);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    clock_test_advance_ms(HOUR_MS);
+    assert_true(waiter.place == 1 && holder.place == 2);
+    db_turn_done(&holder.turn);
+    db_turn_done(&waiter.turn);
+  }
 }
 
 static void a_process_frozen_with_the_turn_does_not_stop_the_others(void **state) {
@@ -247,7 +312,8 @@ static void of_processes_that_race_to_migrate_each_script_runs_once(void **state
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(answered_jobs_survive_a_kill),
-      SCRATCH_TEST(three_processes_get_their_shares),
+      SCRATCH_TEST(of_three_processes_each_goes_on),
+      SCRATCH_TEST(a_turn_that_was_left_goes_to_the_one_that_waits),
       SCRATCH_TEST(a_process_frozen_with_the_turn_does_not_stop_the_others),
       SCRATCH_TEST(a_process_stopped_in_a_transaction_holds_the_database_until_it_is_killed),
       SCRATCH_TEST(of_processes_that_race_to_migrate_each_script_runs_once),
