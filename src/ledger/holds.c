@@ -350,7 +350,6 @@ static bool is_same(const char *a, const char *b) {
 static enum err keep_numbers(struct db *db, const struct call *was, struct call *next) {
   struct buf keys CLEANUP(buf_done) = BUF_INIT(KEYS_SIZE);
   struct found f = {.all = true};
-  if (is_same(was->from_number, next->from_number) && is_same(was->to_number, next->to_number)) return OK;
   TRY(mention_each(str_from(was->from_number), keys_add_number, &keys));
   TRY(mention_each(str_from(was->to_number), keys_add_number, &keys));
   TRY(find_keys(db, was->business_id, &keys, &f));
@@ -363,7 +362,6 @@ static enum err keep_numbers(struct db *db, const struct call *was, struct call 
 /* Both parts of the tree that the leg leaves stay covered. */
 static enum err keep_tree(struct db *db, const struct call *was, struct call *next) {
   struct found f = {.all = true};
-  if (is_same(was->parent_call_sid, next->parent_call_sid)) return OK;
   TRY(find_tree(db, was->business_id, str_from(was->top_sid), &f));
   if (f.count > KEPT_MAX) return str_copy(next->parent_call_sid, SID_SIZE, str_from(was->parent_call_sid)); /* (4) */
   TRY(keep(db, was->business_id, was->call_sid, &f));
@@ -371,11 +369,12 @@ static enum err keep_tree(struct db *db, const struct call *was, struct call *ne
 }
 
 enum err holds_keep_call(struct db *db, const struct call *was, struct call *next) {
-  bool any;
+  bool same_numbers = is_same(was->from_number, next->from_number) && is_same(was->to_number, next->to_number);
+  bool same_parent = is_same(was->parent_call_sid, next->parent_call_sid), any;
+  if (same_numbers && same_parent) return OK; /* most deliveries */
   TRY(holds_any(db, was->business_id, &any));
-  if (!any) return OK;
-  TRY(keep_numbers(db, was, next)); /* (3) */
-  return keep_tree(db, was, next);
+  if (any && !same_numbers) TRY(keep_numbers(db, was, next)); /* (3) */
+  return any && !same_parent ? keep_tree(db, was, next) : OK;
 }
 
 enum err holds_keep_recording(struct db *db, const struct recording *was, struct recording *next) {
