@@ -24,9 +24,9 @@ async function picture(name, options, chosen, prepare) {
 async function play(page, row) {
   await row.locator('.play').first().click()
   await sounds(page)
-  await page.locator('.seek-wave').waitFor()
+  await page.locator('.player .seek-wave').waitFor()
   // Far enough that the played part is seen, and still.
-  await pressAt(page, page.locator('.seek'), 0.38)
+  await pressAt(page, page.locator('.player .seek'), 0.38)
   await page.waitForFunction(() => document.querySelector('audio').currentTime > 5)
 }
 
