@@ -1,4 +1,5 @@
-/* random.h - a deterministic random generator: the same seed gives the same numbers. Not for secrets. Pure. */
+/* random.h - a deterministic random generator: the same seed gives the same numbers. Not for secrets.
+ * Thread rule: pure. */
 #pragma once
 
 #include "base/str.h"

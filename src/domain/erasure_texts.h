@@ -1,5 +1,6 @@
-/* erasure_texts.h - what names a number besides the from and to of its calls: addresses such as sip:+972501234567@a.example,
- * whose calls go too; and texts of other calls, which lose the number and stay. Used by erasure.c alone. */
+/* erasure_texts.h - finds a number outside of the from and to of its calls: in addresses such as sip:+972501234567@a.example,
+ * whose calls are removed too, and in texts of other calls, which stay without the number. Used by erasure.c alone.
+ * Thread rule: inside db_writer's transaction. */
 #pragma once
 
 #include "ledger/erasures.h"

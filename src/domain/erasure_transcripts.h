@@ -1,4 +1,5 @@
-/* erasure_transcripts.h - transcripts of other calls in which the number is said: they lose it. Used by erasure.c alone. */
+/* erasure_transcripts.h - takes a number out of the transcripts of other calls in which it is said. Used by erasure.c alone.
+ * Thread rule: inside db_writer's transaction. */
 #pragma once
 
 #include "ledger/erasures.h"

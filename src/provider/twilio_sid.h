@@ -1,4 +1,5 @@
-/* twilio_sid.h - Twilio's identifiers: two capitals that name the kind, and 32 hexadecimal digits. Pure. */
+/* twilio_sid.h - Twilio's identifiers: two capitals that name the kind, and 32 hexadecimal digits.
+ * Thread rule: pure. */
 #pragma once
 
 #include "base/str.h"

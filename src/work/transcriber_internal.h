@@ -1,4 +1,5 @@
-/* transcriber_internal.h - what transcriber*.c share. */
+/* transcriber_internal.h - what transcriber*.c share.
+ * Thread rule: a job's thread, except what is said to be the manager's or any thread's. */
 #pragma once
 
 #include <stdatomic.h>
