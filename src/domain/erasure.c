@@ -287,7 +287,7 @@ enum err erasure_begin_retention(struct db *db, int64_t default_days, int64_t *a
 }
 
 /* For some time after an erasure the log is cut again and again: the search's documents are deleted behind it. */
-static enum err forget(struct db *db, int64_t now) {
+static enum err erasure_forget_later(struct db *db, int64_t now) {
   bool any;
   TRY(erasures_ended_since(db, now - FORGET_MS, &any));
   if (any) db_forget_later(db);
@@ -298,7 +298,7 @@ enum err erasure_part(struct db *db, erasure_mask_fn *mask, int64_t *after, int6
   struct erasure x;
   enum err e = erasures_next(db, *after, &x);
   *ret_more = e == OK;
-  if (e == ERR_NOT_FOUND) return forget(db, now);
+  if (e == ERR_NOT_FOUND) return erasure_forget_later(db, now);
   TRY(e);
   *after = x.erasure_id;
   return run_part(db, &x, mask, now);

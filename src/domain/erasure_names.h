@@ -1,5 +1,5 @@
-/* erasure_names.h - takes a number out of names that people and admins chose: of keys, of users with sessions, of the business, in
- * its vocabulary and in reasons of holds. Used by erasure.c alone.
+/* erasure_names.h - takes a number out of names that people and admins chose: of keys, of users with sessions, of the business,
+ * in its vocabulary and in reasons of holds. Used by erasure.c alone.
  * Thread rule: inside db_writer's transaction. */
 #pragma once
 

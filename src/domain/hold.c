@@ -8,7 +8,7 @@
 
 enum { MARKED_AT_ONCE = 20 }; /* recordings; holds_mark_part marks the others */
 
-static enum err set(struct db *db, struct hold *hold, const char *key) {
+static enum err hold_set(struct db *db, struct hold *hold, const char *key) {
   TRY(str_copy(hold->key, sizeof(hold->key), str_from(key)));
   return holds_set(db, hold, &hold->hold_id);
 }
@@ -17,7 +17,7 @@ enum err hold_set_recording(struct db *db, struct hold *hold, const struct recor
   *ret_too_late = row->status == RECORDING_EXPIRED;
   if (!*ret_too_late) TRY(erasures_cover_call(db, row->business_id, str_from(row->call_sid), ret_too_late));
   if (*ret_too_late) return OK;
-  TRY(set(db, hold, row->recording_sid));
+  TRY(hold_set(db, hold, row->recording_sid));
   return holds_mark_row(db, row);
 }
 
@@ -27,7 +27,7 @@ enum err hold_set_call(struct db *db, struct hold *hold, struct str call_sid, bo
   TRY(erasures_cover_tree(db, hold->business_id, str_from(call.top_sid), ret_too_late));
   if (!*ret_too_late) TRY(holds_tree_has_expired(db, hold->business_id, str_from(call.top_sid), ret_too_late));
   if (*ret_too_late) return OK;
-  TRY(set(db, hold, call.call_sid));
+  TRY(hold_set(db, hold, call.call_sid));
   TRY(changes_add(db, CHANGE_CALL, hold->business_id, call_sid));
   return holds_mark_call(db, hold->business_id, call_sid, MARKED_AT_ONCE);
 }

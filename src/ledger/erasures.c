@@ -24,7 +24,7 @@ enum err erasure_number(struct str text, char ret_number[HOLD_KEY_SIZE]) {
   return str_copy(ret_number + 1, HOLD_KEY_SIZE - 1, str_of(digits, n));
 }
 
-static enum err read_row(const struct db_rows *q, struct erasure *ret_erasure) {
+static enum err erasures_read_row(const struct db_rows *q, struct erasure *ret_erasure) {
   struct erasure x = {.erasure_id = db_int(q, 0), .business_id = db_int(q, 1), .at_provider = db_int(q, 6) != 0};
   x.is_number = str_eq(db_text(q, 2), STR("number"));
   x.is_retention = str_eq(db_text(q, 2), STR("retention"));
@@ -50,7 +50,7 @@ static enum err read_row(const struct db_rows *q, struct erasure *ret_erasure) {
   return OK;
 }
 
-static enum err query_has_row(struct db_rows *q, bool *ret_has) {
+static enum err erasures_query_has_row(struct db_rows *q, bool *ret_has) {
   enum err e = db_next(q);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   *ret_has = e == OK;
@@ -74,24 +74,24 @@ enum err erasures_count(struct db *db, int64_t business_id, int most, int64_t *r
   return OK;
 }
 
-static enum err has_room(struct db *db, int64_t business_id) {
+static enum err erasures_have_room(struct db *db, int64_t business_id) {
   int64_t open;
   TRY(erasures_count(db, business_id, ERASURES_OPEN_MAX, &open));
   return open < ERASURES_OPEN_MAX ? OK : ERR_BUSY;
 }
 
-static struct str kind_of(const struct erasure *x) {
+static struct str erasure_kind_of(const struct erasure *x) {
   return x->is_number ? STR("number") : x->is_retention ? STR("retention") : STR("call");
 }
 
 enum err erasures_begin(struct db *db, struct erasure *x, int64_t now) {
-  TRY(has_room(db, x->business_id));
+  TRY(erasures_have_room(db, x->business_id));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(
       db, &q,
       "insert into erasures (business_id, kind, key, tree_sid, digest, reason, at_provider, asked_by, role,"
       " ip, created_at, until_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) returning erasure_id",
-      DB_INT(x->business_id), DB_TEXT(kind_of(x)), DB_TEXT(str_from(x->key)), DB_FILLED_OR_NULL(x->tree_sid),
+      DB_INT(x->business_id), DB_TEXT(erasure_kind_of(x)), DB_TEXT(str_from(x->key)), DB_FILLED_OR_NULL(x->tree_sid),
       DB_TEXT(str_from(x->digest)), DB_TEXT(str_from(x->reason)), DB_INT(x->at_provider), DB_TEXT(str_from(x->by)),
       DB_TEXT(str_from(x->role)), DB_TEXT(str_from(x->ip)), DB_INT(now), DB_INT(x->until_at)));
   TRY(db_next(&q));
@@ -107,7 +107,7 @@ static enum err first_after(struct db *db, int64_t after, struct erasure *ret_er
                " and erasure_id > ?1 order by erasure_id limit 1",
                DB_INT(after)));
   TRY(db_next(&q));
-  return read_row(&q, ret_erasure);
+  return erasures_read_row(&q, ret_erasure);
 }
 
 enum err erasures_next(struct db *db, int64_t after, struct erasure *ret_erasure) {
@@ -122,7 +122,7 @@ enum err erasures_get(struct db *db, int64_t business_id, int64_t erasure_id, st
                " from erasures indexed by erasures_own where business_id = ?1 and erasure_id = ?2",
                DB_INT(business_id), DB_INT(erasure_id)));
   TRY(db_next(&q));
-  return read_row(&q, ret_erasure);
+  return erasures_read_row(&q, ret_erasure);
 }
 
 enum err erasures_store(struct db *db, const struct erasure *x) {
@@ -154,7 +154,7 @@ enum err erasures_find(struct db *db, int64_t business_id, struct str key, struc
                " limit 1",
                DB_INT(business_id), DB_TEXT(key)));
   TRY(db_next(&q));
-  return read_row(&q, ret_erasure);
+  return erasures_read_row(&q, ret_erasure);
 }
 
 enum err erasures_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_covered) {
@@ -163,7 +163,7 @@ enum err erasures_cover_tree(struct db *db, int64_t business_id, struct str top_
                "select 1 from erasures indexed by erasures_tree where tree_sid is not null and business_id = ?1"
                " and tree_sid = ?2 limit 1",
                DB_INT(business_id), DB_TEXT(top_sid)));
-  return query_has_row(&q, ret_covered);
+  return erasures_query_has_row(&q, ret_covered);
 }
 
 enum err erasures_cover_call(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered) {
@@ -173,7 +173,7 @@ enum err erasures_cover_call(struct db *db, int64_t business_id, struct str call
       "select 1 from calls c cross join erasures e indexed by erasures_tree on e.tree_sid is not null"
       " and e.business_id = ?1 and e.tree_sid = c.top_sid where c.business_id = ?1 and c.call_sid = ?2 limit 1",
       DB_INT(business_id), DB_TEXT(call_sid)));
-  return query_has_row(&q, ret_covered);
+  return erasures_query_has_row(&q, ret_covered);
 }
 
 enum err erasures_any_tree(struct db *db, int64_t business_id, bool *ret_any) {
@@ -181,7 +181,7 @@ enum err erasures_any_tree(struct db *db, int64_t business_id, bool *ret_any) {
   TRY(db_query(
       db, &q, "select 1 from erasures indexed by erasures_tree where tree_sid is not null and business_id = ?1 limit 1",
       DB_INT(business_id)));
-  return query_has_row(&q, ret_any);
+  return erasures_query_has_row(&q, ret_any);
 }
 
 /* Whether a call that is being removed has a leg from or to the number. */
@@ -213,7 +213,7 @@ enum err erasures_cover_number(struct db *db, int64_t business_id, struct str nu
 enum err erasures_ended_since(struct db *db, int64_t since, bool *ret_any) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select 1 from erasures indexed by erasures_ended where ended_at > ?1 limit 1", DB_INT(since)));
-  return query_has_row(&q, ret_any);
+  return erasures_query_has_row(&q, ret_any);
 }
 
 /* ---- what is to be removed ---- */
@@ -279,7 +279,7 @@ enum err erasures_tree_is_kept(struct db *db, int64_t business_id, struct str to
                " on r.business_id = ?1 and r.call_sid = l.call_sid and r.status <> 'expired'"
                " where l.business_id = ?1 and l.top_sid = ?2 limit 1",
                DB_INT(business_id), DB_TEXT(top_sid)));
-  return query_has_row(&q, ret_kept);
+  return erasures_query_has_row(&q, ret_kept);
 }
 
 enum err recordings_wipe(struct db *db, int64_t business_id, struct str recording_sid, struct str reason) {
@@ -310,7 +310,7 @@ enum err removed_calls_has(struct db *db, int64_t business_id, struct str call_s
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select 1 from removed_calls where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
                DB_TEXT(call_sid)));
-  return query_has_row(&q, ret_removed);
+  return erasures_query_has_row(&q, ret_removed);
 }
 
 enum err removed_calls_purge(struct db *db, int64_t business_id, int limit, bool *ret_left) {

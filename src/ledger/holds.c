@@ -22,7 +22,7 @@ enum { MARK_RECORDINGS_MAX = 20, LEGS_PART = 20, KEYS_SIZE = 8 << 20, KEPT_MAX =
 
 #define HOLD_COLUMNS "hold_id, business_id, key, reason, set_by, set_at"
 
-static enum err read_row(const struct db_rows *q, struct hold *ret_hold) {
+static enum err holds_read_row(const struct db_rows *q, struct hold *ret_hold) {
   struct hold h = {.hold_id = db_int(q, 0), .business_id = db_int(q, 1), .at = db_int(q, 5)};
   enum err e = str_copy(h.key, sizeof(h.key), db_text(q, 2));
   if (e == OK) e = str_copy(h.reason, sizeof(h.reason), db_text(q, 3));
@@ -48,7 +48,7 @@ static enum err write_shown(const struct hold *h, struct buf *b) {
 
 /* ---- setting and removing ---- */
 
-static enum err has_room(struct db *db, int64_t business_id) {
+static enum err holds_have_room(struct db *db, int64_t business_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select count(*) from (select 1 from holds where business_id = ?1 limit ?2) few",
                DB_INT(business_id), DB_INT(HOLDS_PER_BUSINESS_MAX)));
@@ -74,7 +74,7 @@ static enum err write_row(struct db *db, const struct hold *h, int64_t *ret_id) 
 enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id) {
   struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
   struct hold h = *hold;
-  TRY(has_room(db, h.business_id));
+  TRY(holds_have_room(db, h.business_id));
   TRY(write_row(db, &h, &h.hold_id));
   TRY(write_shown(&h, &shown));
   TRY(db_run(db, "update holds set shown = ?2 where hold_id = ?1", DB_INT(h.hold_id), DB_TEXT(buf_str(&shown))));
@@ -95,7 +95,7 @@ enum err holds_find(struct db *db, int64_t business_id, struct str key, struct h
   TRY(db_query(db, &q, "select " HOLD_COLUMNS " from holds where business_id = ?1 and key = ?2 and is_removed = 0",
                DB_INT(business_id), DB_TEXT(key)));
   TRY(db_next(&q));
-  return read_row(&q, ret_hold);
+  return holds_read_row(&q, ret_hold);
 }
 
 enum err holds_get(struct db *db, int64_t business_id, int64_t hold_id, struct hold *ret_hold) {
@@ -105,7 +105,7 @@ enum err holds_get(struct db *db, int64_t business_id, int64_t hold_id, struct h
                " and is_removed = 0",
                DB_INT(business_id), DB_INT(hold_id)));
   TRY(db_next(&q));
-  return read_row(&q, ret_hold);
+  return holds_read_row(&q, ret_hold);
 }
 
 enum err holds_remove(struct db *db, const struct hold *hold) {
@@ -122,7 +122,7 @@ enum err holds_each(struct db *db, int64_t business_id, int64_t after, int limit
   struct hold h;
   enum err e;
   while ((e = db_next(&q)) == OK) {
-    TRY(read_row(&q, &h));
+    TRY(holds_read_row(&q, &h));
     TRY(fn(arg, &h));
   }
   return e == ERR_NOT_FOUND ? OK : e;
@@ -130,7 +130,7 @@ enum err holds_each(struct db *db, int64_t business_id, int64_t after, int limit
 
 /* ---- what is covered ---- */
 
-static enum err query_has_row(struct db_rows *q, bool *ret_has) {
+static enum err holds_query_has_row(struct db_rows *q, bool *ret_has) {
   enum err e = db_next(q);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   *ret_has = e == OK;
@@ -140,17 +140,17 @@ static enum err query_has_row(struct db_rows *q, bool *ret_has) {
 enum err holds_any(struct db *db, int64_t business_id, bool *ret_any) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select 1 from holds where business_id = ?1 limit 1", DB_INT(business_id)));
-  return query_has_row(&q, ret_any);
+  return holds_query_has_row(&q, ret_any);
 }
 
 enum err holds_in_force(struct db *db, int64_t business_id, bool *ret_any) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select 1 from holds where business_id = ?1 and is_removed = 0 limit 1", DB_INT(business_id)));
-  return query_has_row(&q, ret_any);
+  return holds_query_has_row(&q, ret_any);
 }
 
 /* Keys of holds, as a JSON array without its end. */
-static enum err keys_add(struct buf *keys, struct str sid) {
+static enum err hold_keys_add(struct buf *keys, struct str sid) {
   TRY(buf_add_char(keys, keys->n ? ',' : '['));
   return buf_add_json(keys, sid);
 }
@@ -186,7 +186,7 @@ static enum err find_first(struct db *db, int64_t business_id, struct str keys, 
   enum err e = db_next(&q);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
-  TRY(read_row(&q, &found));
+  TRY(holds_read_row(&q, &found));
   if (!f->first.hold_id || found.hold_id < f->first.hold_id) f->first = found;
   return OK;
 }
@@ -226,7 +226,7 @@ static enum err keys_add_legs(struct db *db, int64_t business_id, struct str top
                DB_INT(business_id), DB_TEXT(top_sid), DB_TEXT(str_from(after)), DB_INT(LEGS_PART)));
   *ret_count = 0;
   while ((e = db_next(&q)) == OK) {
-    TRY(keys_add(keys, db_text(&q, 0)));
+    TRY(hold_keys_add(keys, db_text(&q, 0)));
     TRY(mention_each(db_text(&q, 1), keys_add_number, keys));
     TRY(mention_each(db_text(&q, 2), keys_add_number, keys));
     TRY(str_copy(after, SID_SIZE, db_text(&q, 0)));
@@ -239,7 +239,7 @@ static enum err find_legs(struct db *db, int64_t business_id, struct str top_sid
   struct buf keys CLEANUP(buf_done) = BUF_INIT(KEYS_SIZE);
   char after[SID_SIZE] = "";
   int count = LEGS_PART;
-  TRY(keys_add(&keys, top_sid));
+  TRY(hold_keys_add(&keys, top_sid));
   while (count == LEGS_PART) {
     TRY(keys_add_legs(db, business_id, top_sid, &keys, after, &count));
     TRY(find_keys(db, business_id, &keys, f));
@@ -271,12 +271,12 @@ static enum err find_tree(struct db *db, int64_t business_id, struct str top_sid
 }
 
 /* The hold that covers the recording and was set first. ERR_NOT_FOUND: none. */
-static enum err covering(struct db *db, const struct recording *row, struct hold *ret_hold) {
+static enum err holds_covering(struct db *db, const struct recording *row, struct hold *ret_hold) {
   struct buf keys CLEANUP(buf_done) = BUF_INIT(4 * SID_SIZE);
   struct found f = {.all = false};
   char top_sid[SID_SIZE];
-  TRY(keys_add(&keys, str_from(row->recording_sid)));
-  if (row->call_sid[0]) TRY(keys_add(&keys, str_from(row->call_sid)));
+  TRY(hold_keys_add(&keys, str_from(row->recording_sid)));
+  if (row->call_sid[0]) TRY(hold_keys_add(&keys, str_from(row->call_sid)));
   TRY(find_keys(db, row->business_id, &keys, &f));
   enum err e = row->call_sid[0] ? top_of(db, row->business_id, str_from(row->call_sid), top_sid) : ERR_NOT_FOUND;
   if (e == OK) e = find_tree(db, row->business_id, str_from(top_sid), &f);
@@ -290,7 +290,7 @@ enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held)
   bool any;
   struct hold h;
   TRY(holds_any(db, row->business_id, &any));
-  enum err e = any ? covering(db, row, &h) : ERR_NOT_FOUND;
+  enum err e = any ? holds_covering(db, row, &h) : ERR_NOT_FOUND;
   if (e != OK && e != ERR_NOT_FOUND) return e;
   *ret_held = e == OK; /* (1) */
   return OK;
@@ -308,7 +308,7 @@ static enum err cover_recordings(struct db *db, int64_t business_id, struct str 
                "  and h.round = e.round and h.is_removed = 0 where e.business_id = ?1 and e.sid = r.recording_sid))"
                " limit 1",
                DB_INT(business_id), DB_TEXT(top_sid)));
-  return query_has_row(&q, ret_held);
+  return holds_query_has_row(&q, ret_held);
 }
 
 enum err holds_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_held) {
@@ -384,7 +384,7 @@ enum err holds_keep_recording(struct db *db, const struct recording *was, struct
   bool any = false;
   if (was->call_sid[0] && !is_same(was->call_sid, next->call_sid)) TRY(holds_any(db, was->business_id, &any));
   if (!any) return OK;
-  TRY(keys_add(&keys, str_from(was->call_sid)));
+  TRY(hold_keys_add(&keys, str_from(was->call_sid)));
   TRY(find_keys(db, was->business_id, &keys, &f));
   enum err e = top_of(db, was->business_id, str_from(was->call_sid), top_sid);
   if (e == OK) e = find_tree(db, was->business_id, str_from(top_sid), &f);
@@ -398,7 +398,7 @@ enum err holds_keep_recording(struct db *db, const struct recording *was, struct
 enum err holds_mark_row(struct db *db, const struct recording *row) {
   struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
   struct hold h;
-  enum err e = covering(db, row, &h);
+  enum err e = holds_covering(db, row, &h);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   if (e == OK) TRY(write_shown(&h, &shown));
   if (str_eq(str_from(row->hold), buf_str(&shown))) return OK;
@@ -436,8 +436,8 @@ static enum err rows_found_add(void *arg, const struct recording *row) {
   return OK;
 }
 
-static enum err read_legs(struct db *db, int64_t business_id, struct str top_sid, char ret_sids[LEGS_PART][SID_SIZE],
-                          int *ret_count) {
+static enum err holds_read_legs(struct db *db, int64_t business_id, struct str top_sid,
+                                char ret_sids[LEGS_PART][SID_SIZE], int *ret_count) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   enum err e = OK;
   int n = 0;
@@ -456,7 +456,7 @@ enum err holds_mark_call(struct db *db, int64_t business_id, struct str call_sid
   int count = 0;
   TRY(recordings_of_call(db, business_id, call_sid, rows_found_add, &f));
   enum err e = top_of(db, business_id, call_sid, top_sid);
-  if (e == OK) e = read_legs(db, business_id, str_from(top_sid), legs, &count);
+  if (e == OK) e = holds_read_legs(db, business_id, str_from(top_sid), legs, &count);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   for (int i = 0; i < count && f.count < f.max; i++)
     if (!str_eq(call_sid, str_from(legs[i])))

@@ -8,8 +8,8 @@
  *  (1) A task is claimed only together with a place at an engine, in one transaction. So an engine gets one request at a time,
  *      and SPEECH_CONCURRENCY holds, over all processes.
  *  (2) While plays or new recordings wait for a fill that may begin, nothing is claimed, for DEFER_MOST_MS at most.
- *  (3) Whoever loses its lease ends within a renewal, and its writes change nothing.
- *  (4) Whether it is held or stopped is looked at in the claim's transaction, so it claims nothing that became due later. */
+ *  (3) A job that loses its lease ends within a renewal, and its writes change nothing.
+ *  (4) The claim's transaction checks whether the transcriber is held or stopped, so it claims nothing that became due later. */
 #include "work/transcriber.h"
 
 #include <stdio.h>
@@ -112,7 +112,7 @@ static enum err claim_task(struct db *db, struct claiming *x, int64_t now) {
   return transcripts_begin(db, &c->task, now, &c->row);
 }
 
-static enum err claim_run(struct db *db, void *arg) {
+static enum err transcriber_claim_run(struct db *db, void *arg) {
   struct claiming *x = arg;
   struct speech_claim *c = &x->claim;
   int64_t now = db_now_ms(db);
@@ -171,7 +171,7 @@ static int64_t claim_next(struct transcriber *t) {
   if (!x) return t->parts.tick_ms;
   x->transcriber = t;
   x->defers = !t->deferred_since || mono - t->deferred_since < DEFER_MOST_MS;
-  enum err e = transcriber_write(t, DB_CLASS_UPKEEP, claim_run, x);
+  enum err e = transcriber_write(t, DB_CLASS_UPKEEP, transcriber_claim_run, x);
   if (e != ERR_NOT_YET)
     t->deferred_since = 0;
   else if (!t->deferred_since)
@@ -232,7 +232,7 @@ static void wait_for_work(struct transcriber *t, int64_t ms) {
   t->is_woken = false;
 }
 
-static void manage(void *arg, unsigned worker) {
+static void transcriber_manage(void *arg, unsigned worker) {
   struct transcriber *t = arg;
   (void)worker;
   while (!atomic_load(&t->is_stopped)) {
@@ -343,7 +343,7 @@ static enum err build_jobs(struct transcriber *t) {
   TRY(pool_new("speech", (unsigned)t->job_count, t->job_count, &t->threads));
   TRY(pool_new("transcriber", 1, 1, &t->manager));
   t->is_managed = true;
-  enum err e = pool_run(t->manager, manage, t);
+  enum err e = pool_run(t->manager, transcriber_manage, t);
   if (e != OK) t->is_managed = false;
   return e;
 }

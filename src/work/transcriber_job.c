@@ -146,7 +146,7 @@ static enum err make_document(struct speech_job *job, const struct speech_summar
   return OK;
 }
 
-static enum err transcribe(struct speech_job *job, struct ending *x) {
+static enum err job_transcribe(struct speech_job *job, struct ending *x) {
   struct speech_summary summary;
   const struct speech_merge_config config = {
       .speakers = {job->claim.speakers.channels[0], job->claim.speakers.channels[1]}, .language = ""};
@@ -168,7 +168,7 @@ static enum err transcribe(struct speech_job *job, struct ending *x) {
 
 /* ---- what follows from an error ---- */
 
-static int64_t backoff_ms(int64_t failures, int64_t most) {
+static int64_t transcript_backoff_ms(int64_t failures, int64_t most) {
   int64_t ms = WAIT_FIRST_MS;
   for (int64_t i = 0; i < failures && ms < most; i++) ms *= 2;
   return ms < most ? ms : most;
@@ -193,7 +193,7 @@ static bool is_final(const struct speech_job *job, int64_t now) {
   }
 }
 
-static void judge(struct speech_job *job, enum err e, struct ending *x) {
+static void job_judge_error(struct speech_job *job, enum err e, struct ending *x) {
   const struct speech_claim *c = &job->claim;
   x->kind = ENDING_READY;
   if (e == OK) return;
@@ -206,7 +206,7 @@ static void judge(struct speech_job *job, enum err e, struct ending *x) {
   bool is_account = job->error == TRANSCRIPT_ERROR_AUTH_FAILED;
   x->wait_ms = job->error == TRANSCRIPT_ERROR_STORAGE_ERROR
                    ? STORAGE_WAIT_MS
-                   : backoff_ms(c->slot.failures, is_account ? WAIT_ACCOUNT_MS : WAIT_MOST_MS);
+                   : transcript_backoff_ms(c->slot.failures, is_account ? WAIT_ACCOUNT_MS : WAIT_MOST_MS);
   if (job->retry_after_ms > 0)
     x->wait_ms = job->retry_after_ms < SPEECH_PAUSE_MAX_MS ? job->retry_after_ms : SPEECH_PAUSE_MAX_MS;
 }
@@ -242,8 +242,8 @@ static void count_and_log(const struct speech_job *job, const struct ending *x) 
 
 static void work_and_end(struct speech_job *job) {
   struct ending x = {.job = job, .content = TRANSCRIPT_CONTENT};
-  enum err e = transcribe(job, &x);
-  judge(job, e, &x);
+  enum err e = job_transcribe(job, &x);
+  job_judge_error(job, e, &x);
   e = atomic_load(&job->is_lost) ? ERR_CONFLICT : transcriber_write_surely(job, ending_run, &x);
   if (e == OK)
     count_and_log(job, &x);

@@ -88,8 +88,8 @@ static enum err fetch_token(struct speech_job *job, enum speech_error *ret_error
 }
 
 /* With OK, *ret_answer is set and *ret_error says what came. */
-static enum err ask_once(struct speech_job *job, const struct speech_ask *ask, enum speech_error *ret_error,
-                         struct speech_answer *ret_answer) {
+static enum err piece_ask_once(struct speech_job *job, const struct speech_ask *ask, enum speech_error *ret_error,
+                               struct speech_answer *ret_answer) {
   struct speech_engine *engine = job->transcriber->engine;
   struct buf body CLEANUP(buf_done) = BUF_INIT(SPEECH_ANSWER_MAX);
   struct speech_request request;
@@ -118,7 +118,7 @@ static enum err ask_engine(struct speech_job *job, struct speech_ask *ask, const
   int refusals = 0;
   bool was_empty = false;
   for (;;) {
-    TRY(ask_once(job, ask, ret_error, ret_answer));
+    TRY(piece_ask_once(job, ask, ret_error, ret_answer));
     bool is_lost = *ret_error == SPEECH_OK && ret_answer->has_lost_time && ask->prompt.n;
     bool is_empty = *ret_error == SPEECH_OK && !ret_answer->phrase_count && piece->speech_ms >= CLEAR_SPEECH_MS;
     bool refused = is_refusal(*ret_error) && ++refusals < TRANSCRIBER_REFUSED_MAX;
@@ -134,7 +134,7 @@ static enum err ask_engine(struct speech_job *job, struct speech_ask *ask, const
   }
 }
 
-static void note_error(struct speech_job *job, enum speech_error error, int64_t retry_after_ms) {
+static void job_note_error(struct speech_job *job, enum speech_error error, int64_t retry_after_ms) {
   static const enum transcript_error errors[SPEECH_ERROR_COUNT_] = {
       [SPEECH_UNREACHABLE] = TRANSCRIPT_ERROR_ENGINE_UNREACHABLE,
       [SPEECH_SLOW] = TRANSCRIPT_ERROR_ENGINE_UNREACHABLE,
@@ -150,7 +150,7 @@ static void note_error(struct speech_job *job, enum speech_error error, int64_t 
 
 /* ---- after an answer ---- */
 
-static enum err store(struct speech_job *job, struct piece_write *w) {
+static enum err piece_store(struct speech_job *job, struct piece_write *w) {
   return transcriber_write_surely(job, piece_put_run, w);
 }
 
@@ -158,7 +158,7 @@ static enum err store_gap(struct speech_job *job, const struct speech_refused *r
   struct piece_write w CLEANUP(piece_write_done) = {
       .job = job, .channel = r->channel, .index = r->index, .answer = BUF_INIT(HEADER_MAX)};
   TRY(buf_addf(&w.answer, "!%s\n", reason));
-  TRY(store(job, &w)); /* (1) */
+  TRY(piece_store(job, &w)); /* (1) */
   return speech_merge_add_gap(job->merge, r->start_ms, r->end_ms, reason);
 }
 
@@ -173,7 +173,7 @@ static enum err confirm_refused(struct speech_job *job) {
 enum err transcriber_end_pieces(struct speech_job *job) {
   if (job->has_passed) return confirm_refused(job);
   if (!job->refused_count) return OK;
-  note_error(job, SPEECH_ERROR, 0);
+  job_note_error(job, SPEECH_ERROR, 0);
   return ERR_BUSY;
 }
 
@@ -189,7 +189,7 @@ static enum err take_refused(struct speech_job *job, const struct speech_piece *
   if (was_tried) return store_gap(job, &place, transcript_error_code(TRANSCRIPT_ERROR_ENGINE_ERROR));
   job->refused[job->refused_count++] = place;
   if (job->refused_count < TRANSCRIBER_REFUSED_MAX) return OK;
-  note_error(job, error, 0);
+  job_note_error(job, error, 0);
   return ERR_BUSY;
 }
 
@@ -234,7 +234,7 @@ static enum err take_answer(struct speech_job *job, const struct speech_piece *p
   job->sent_ms += piece_ms;
   TRY(buf_addf(&w.answer, "%s\n", answer->language));
   TRY(speech_document_write(&d, &w.answer));
-  TRY(store(job, &w)); /* (1) */
+  TRY(piece_store(job, &w)); /* (1) */
   job->claim.task.attempts = 0;
   return merge_document(job, &d);
 }
@@ -269,7 +269,7 @@ static enum err have_heard(struct speech_job *job, const struct speech_piece *pi
   else if (is_refusal(error))
     e = take_refused(job, piece, error);
   else
-    note_error(job, error, answer.retry_after_ms);
+    job_note_error(job, error, answer.retry_after_ms);
   speech_answer_done(&answer);
   return e;
 }

@@ -21,7 +21,7 @@ static struct set_cache *cache_of(struct session_cache *c) {
   return (struct set_cache *)(void *)c;
 }
 
-static struct str view(const uint8_t digest[SHA256_SIZE]) {
+static struct str digest_view(const uint8_t digest[SHA256_SIZE]) {
   return str_of((const char *)digest, SHA256_SIZE);
 }
 
@@ -39,7 +39,7 @@ struct session_cache *session_cache_free(struct session_cache *c) {
 
 bool session_cache_find(struct session_cache *c, const struct cache_versions *versions,
                         const uint8_t digest[SHA256_SIZE], struct session *ret_session, uint64_t *ret_version) {
-  const struct cached_session *known = set_cache_find(cache_of(c), view(digest));
+  const struct cached_session *known = set_cache_find(cache_of(c), digest_view(digest));
   if (!known) return false;
   const struct session *s = &known->session;
   if (known->version != session_version(versions, digest, s->key_id, s->business_id)) return false;
@@ -50,7 +50,7 @@ bool session_cache_find(struct session_cache *c, const struct cache_versions *ve
 
 void session_cache_put(struct session_cache *c, const uint8_t digest[SHA256_SIZE], uint64_t version,
                        const struct session *session) {
-  struct cached_session *place = set_cache_put(cache_of(c), view(digest));
+  struct cached_session *place = set_cache_put(cache_of(c), digest_view(digest));
   if (place) *place = (struct cached_session){.version = version, .session = *session};
 }
 
@@ -63,7 +63,8 @@ void session_token_digest(struct str token, uint8_t ret_digest[SHA256_SIZE]) {
 /* (2) */
 uint64_t session_version(const struct cache_versions *v, const uint8_t digest[SHA256_SIZE], int64_t key_id,
                          int64_t business_id) {
-  return cache_version(v, CACHE_SESSION, 0, view(digest)) + cache_version(v, CACHE_KEY_SESSIONS, key_id, STR_NONE) +
+  return cache_version(v, CACHE_SESSION, 0, digest_view(digest)) +
+         cache_version(v, CACHE_KEY_SESSIONS, key_id, STR_NONE) +
          cache_version(v, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);
 }
 
@@ -91,7 +92,7 @@ bool session_digest_read(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
 void session_changed(struct cache_versions *v, int64_t business_id, struct str digest) {
   uint8_t bytes[SHA256_SIZE];
   if (session_digest_read(digest, bytes))
-    cache_changed(v, CACHE_SESSION, 0, view(bytes));
+    cache_changed(v, CACHE_SESSION, 0, digest_view(bytes));
   else
     cache_changed(v, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);
 }
