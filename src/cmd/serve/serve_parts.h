@@ -151,7 +151,7 @@ CHECKED int serve_build_admin(struct serve *s);
 CHECKED enum err serve_follow_changes(struct serve *s);
 /* serve_audit.c: writes what waits for the audit, cuts its old end, logs its digests; on the main thread */
 void serve_audit_upkeep(struct serve *s, bool can_write);
-/* serve_reconcile.c: looks for what no webhook told of, on a thread of its own */
+/* serve_reconcile.c: looks for calls and recordings that no webhook reported, on a thread of its own */
 CHECKED enum err serve_reconcile_start(struct serve *s);
 void serve_reconcile_watch(struct serve *s, bool can_write); /* on the main thread, at each upkeep */
 void serve_reconcile_stop(struct serve *s);                  /* waits for the end of its thread */
