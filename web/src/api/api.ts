@@ -1,4 +1,4 @@
-// One function a request.
+// One function for each request.
 import { takeSession } from '../app/early'
 import { ask, Problem } from './http'
 import type {
@@ -39,7 +39,7 @@ export function downloadUrl(sid: string, at: string | null): string {
   return `${recording(sid)}/download${offset ? `?utc_offset=${offset}` : ''}`
 }
 
-/** Who is signed in; null: nobody. */
+/** The subject that is signed in; null: nobody is. */
 export async function getSession({ signal }: Signal = {}): Promise<Session | null> {
   try {
     return await ask<Session>('api/session?details=1', { signal, begun: takeSession() })
@@ -68,7 +68,7 @@ export const patchCall = (sid: string, patch: CallPatch) =>
 export const getStatus = (sid: string, { signal }: Signal = {}) =>
   ask<Recording>(`${recording(sid)}/status`, { signal })
 export const retry = (sid: string) => ask<Recording>(`${recording(sid)}/retry`, { method: 'POST' })
-/** Also where the provider said that there is nothing. */
+/** Also a recording of which the provider said that there is nothing. */
 export const retryInSpite = (sid: string) => ask<Recording>(`${recording(sid)}/retry?force=1`, { method: 'POST' })
 export const retryAll = (code: string) =>
   ask<Retried>(`api/recordings/retry?code=${encodeURIComponent(code)}`, { method: 'POST' })
@@ -85,10 +85,10 @@ export async function getWaveform(sid: string, { signal }: Signal = {}): Promise
   }
 }
 
-/** For good. A worker removes its files. */
+/** Deletes a recording for good. A worker removes its files. */
 export const deleteRecording = (sid: string) => ask<void>(recording(sid), { method: 'DELETE' })
 
-/** With its legs and all that is known of them, for good. */
+/** Deletes a call for good, with its legs and all that is known of them. */
 export const deleteCall = (sid: string) => ask<void>(call(sid), { method: 'DELETE' })
 
 export const setHold = (what: 'recording' | 'call', sid: string, reason: string) =>

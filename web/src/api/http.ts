@@ -1,6 +1,6 @@
 // Asks the API. URLs are relative to <base>, which is where this page is served.
 
-/** What the API said when it would not; `offline` when nobody answered. */
+/** A refusal of the API; `offline`: nothing answered. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -12,12 +12,12 @@ export class Problem extends Error {
   }
 }
 
-/** `begun`: the same request, already under way or answered. */
+/** `begun`: the same request, sent before; it is under way or answered. */
 type Ask = RequestInit & { json?: unknown; begun?: Promise<Response> | Response | null }
 
 const expired = new Set<() => void>()
 
-/** Called whenever an answer says that nobody is signed in. */
+/** `tell` is called whenever an answer says that nobody is signed in. Returns a function that ends this. */
 export function onExpired(tell: () => void): () => void {
   expired.add(tell)
   return () => expired.delete(tell)
@@ -25,7 +25,7 @@ export function onExpired(tell: () => void): () => void {
 
 const reach = new Set<(answers: boolean) => void>()
 
-/** Called with every answer, and whenever there is none. */
+/** `tell` is called with every answer, and whenever there is none. */
 export function onReach(tell: (answers: boolean) => void) {
   reach.add(tell)
 }

@@ -35,6 +35,6 @@ export type TranscriptSegment = Schemas['TranscriptSegment']
 export type TranscriptWord = Schemas['TranscriptWord']
 export type TranscriptNews = { recording_sid: string } & Pick<Transcript, 'status' | 'progress'>
 export type Match = Schemas['Match']
-/** What the stream says of a note; of a deleted one only these. */
+/** A note in an event of the stream. An event of a deleted note has these members alone. */
 export type NoteNews = { recording_sid: string; id: number; deleted: boolean } & Partial<Note>
 export type Role = Session['role']

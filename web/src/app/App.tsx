@@ -23,7 +23,7 @@ export function App() {
   )
 }
 
-/** Each address has its own boundary: what broke on one does not break the next. */
+/** Each address has its own boundary: an error on one page does not break the next page. */
 function Pages() {
   const { pathname } = useLocation()
   return (
@@ -43,7 +43,7 @@ function Pages() {
 
 const IDLE_MS = 2500
 
-/** The page of a call is what is opened next: its code comes before anybody asks, but after all that the list needs. */
+/** People open the page of a call next. Its code is loaded beforehand, but after all that the list needs. */
 function preload() {
   const timer = setTimeout(() => void withAllWords(callPage)().catch(() => undefined), IDLE_MS)
   return () => clearTimeout(timer)

@@ -1,10 +1,10 @@
-// What stands in the place of components that threw.
+// Shown in place of components that threw.
 import { Component, type ReactNode } from 'react'
 import { words } from '../i18n'
 
 interface Props {
   children: ReactNode
-  /** In their place; `again` draws them once more. Without it: the last resort, in place of the whole page. */
+  /** `again` draws the components once more. Without it: the last resort, in place of the whole page. */
   fallback?: (again: () => void) => ReactNode
 }
 

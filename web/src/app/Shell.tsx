@@ -1,4 +1,4 @@
-// What surrounds every page: the bar above, the player below, what is said aloud.
+// The frame of every page: the bar above, the player below, and messages for screen readers.
 import { type ReactNode, type RefObject, useEffect, useLayoutEffect, useRef } from 'react'
 import { Link, NavLink, useLocation } from 'react-router'
 import { useTranslation } from '../i18n'
@@ -69,7 +69,7 @@ export function Shell({ children }: { children: ReactNode }) {
 
 const MOST_ABOVE = 0.2 // of the window's height
 
-/** What sticks below the bar knows its height. A bar that large text makes high scrolls away with the page. */
+/** Tells elements that stick below the bar its height. A bar that large text makes high scrolls away with the page. */
 function useRoomAbove(top: RefObject<HTMLElement | null>) {
   useLayoutEffect(() => {
     const root = document.documentElement
@@ -89,7 +89,7 @@ function useRoomAbove(top: RefObject<HTMLElement | null>) {
   }, [top])
 }
 
-/** What is wrong with the connection, and whether this page is of yesterday. */
+/** Says what is wrong with the connection, and whether the server has a newer release of this page. */
 function Banners() {
   const { t } = useTranslation()
   const online = useOnline()

@@ -1,4 +1,4 @@
-// What is asked for before the rest of the script is here. Whoever needs it takes it, once.
+// Requests that are sent before the rest of the script is loaded. A component takes an answer, once.
 import { firstOf, queryOf, readFilters } from '../calls/query'
 import { type Language, languageOf } from '../i18n/language'
 import type { Bundles } from '../i18n/lookup'
@@ -9,7 +9,7 @@ export const loadWords: Record<Language, () => Promise<Bundles>> = {
   he: () => import('../i18n/he'),
 }
 
-const LIST_MS = 10_000 // older than that it is asked for again
+const LIST_MS = 10_000 // an older answer is not used: it is asked for again
 
 let session: Promise<Response> | null = null
 let list: { query: string; answer: Promise<Response>; at: number } | null = null
@@ -17,7 +17,7 @@ let list: { query: string; answer: Promise<Response>; at: number } | null = null
 export function askEarly() {
   const headers = { Accept: 'application/json' }
   session = fetch('api/session?details=1', { headers })
-  session.catch(() => undefined) // met by the one who takes it
+  session.catch(() => undefined) // handled by the component that takes it
   const { language } = recall<{ language?: string }>('settings', {})
   loadWords[languageOf(language)]().catch(() => undefined) // a module is fetched once
   if (location.pathname !== new URL(document.baseURI).pathname) return
@@ -27,7 +27,7 @@ export function askEarly() {
   const drop = () => {
     list = null
   }
-  answer.then(({ ok }) => ok || drop(), drop) // nobody is signed in, or nobody answers: whoever needs it asks
+  answer.then(({ ok }) => ok || drop(), drop) // nobody is signed in, or nothing answers: the component that needs it asks
 }
 
 /** The answer of GET /api/session; null: it was taken. */

@@ -1,4 +1,4 @@
-// Small things that this browser remembers. A browser that keeps nothing is no error.
+// Small values in the storage of this browser. It is no error if the browser stores nothing.
 
 export function recall<T>(name: string, or: T): T {
   try {

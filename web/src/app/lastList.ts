@@ -40,7 +40,7 @@ export const lastList = {
   open(sid: string) {
     opened = sid
   },
-  /** Once: whose row had the keyboard. */
+  /** The call whose row had the keyboard; told once. */
   takeOpened(): string | null {
     const sid = opened
     opened = null

@@ -1,8 +1,8 @@
-// What was asked of the API and is kept. Somebody else signing in empties it.
+// Answers of the API that are kept. They are dropped when another subject signs in.
 import { QueryClient } from '@tanstack/react-query'
 import { onExpired, Problem } from '../api/http'
 
-/** Only what may be otherwise in a moment is asked twice. */
+/** Only a request that may succeed a moment later is repeated. */
 const worthAnother = (failures: number, why: Error) =>
   failures < 2 && why instanceof Problem && (why.status === 0 || why.status === 429 || why.status >= 500)
 

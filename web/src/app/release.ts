@@ -1,5 +1,5 @@
-// Whether the server has another release of this page than the one that runs. Its files are named by their content, so the names
-// in index.html say it. It is asked for when a part of the page can't be loaded, when the stream comes back, and when the page is
+// Finds out whether the server has another release of this page than the one that runs. File names depend on the content, so the names
+// in index.html show it. It asks when a part of the page can't be loaded, when the stream comes back, and when the page is
 // seen again after a while.
 import { useSyncExternalStore } from 'react'
 
@@ -31,7 +31,7 @@ export async function lookForRelease(): Promise<boolean> {
   return isNew
 }
 
-/** Something happened after which there may be another one. */
+/** Call it when the server may have a new release. */
 export function releaseMayBeNew() {
   if (Date.now() - lookedAt >= LEAST_MS) void lookForRelease()
 }
@@ -41,8 +41,8 @@ document.addEventListener('visibilitychange', () => {
 })
 
 /**
- * Loads a part of this page; where that fails because the release is gone, the page is loaded again, once, unless `busy` says that
- * this would disturb. The address is already that of what was wanted.
+ * Loads a part of this page. If that fails because the release is gone, loads the whole page again, once, unless `busy` says that
+ * this would disturb. The address is already that of the part.
  */
 export async function loadOfRelease<T>(load: () => Promise<T>, busy: () => boolean): Promise<T> {
   try {
@@ -53,7 +53,7 @@ export async function loadOfRelease<T>(load: () => Promise<T>, busy: () => boole
   }
 }
 
-/** True if the page was loaded again a moment ago: a server between two releases must not make it turn in circles. */
+/** True if the page was loaded again a moment ago: while the server changes releases, the page must not reload again and again. */
 function reloaded(): boolean {
   const name = 'callreel.reloaded'
   try {

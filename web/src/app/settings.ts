@@ -1,4 +1,4 @@
-// What the reader chose: language, appearance, shortcuts. Shared by all tabs through the browser's storage.
+// The settings that the reader chose: language, appearance, shortcuts. All tabs share them through the browser's storage.
 import { useSyncExternalStore } from 'react'
 import type { Language } from '../i18n/language'
 import { keep, recall } from './kept'

@@ -1,5 +1,5 @@
-// Links to files. A browser says nothing where a download is refused: that the session is over, that nobody answers, or that the
-// recording is gone is found out before, and said by the page.
+// Links to files. A browser shows nothing when a download is refused. So the page asks before, and says if the session is over, if
+// nothing answers, or if the recording is gone.
 import { type MouseEvent, useCallback } from 'react'
 import { getSession, getStatus } from '../api/api'
 import { codeOf, Problem } from '../api/http'
@@ -7,7 +7,7 @@ import { useTranslation } from '../i18n'
 import { announce } from '../ui/Announcer'
 import { saveAs } from '../ui/saveAs'
 
-/** What a press on such a link does. `sid`: the recording that is downloaded. */
+/** Handles a press on such a link. `sid`: the recording that is downloaded. */
 export function useFile(sid?: string) {
   const { t } = useTranslation('errors')
   return useCallback(

@@ -114,7 +114,7 @@ export default function CallPage() {
   )
 }
 
-/** To the list as it was left, with its filters and its place, where that is where the reader comes from. */
+/** Leads back to the list with its filters and its place, if the reader comes from there. */
 function Back() {
   const { t } = useTranslation()
   const { state } = useLocation()
@@ -239,7 +239,7 @@ const withNews = (call: CallWithLegs, event: LiveEvent): CallWithLegs =>
     ? withRecording(call, event.recording)
     : call
 
-/** Kept true by the stream, else by looking now and then. */
+/** Updated by the stream; without it, by asking now and then. */
 function useFresh(sid: string, call: CallWithLegs | undefined, meanwhile: Meanwhile, refetch: () => Promise<unknown>) {
   const client = useQueryClient()
   const live = useLiveState()

@@ -1,4 +1,4 @@
-// A text of the host's, edited where it stands.
+// A text that belongs to the surrounding component, edited in its place.
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from 'react'
 import { patchCall } from '../api/api'
@@ -14,7 +14,7 @@ interface Props {
   label: string
   add: string
   update: (call: CallWithLegs) => void
-  bare?: boolean // the value is shown elsewhere: only the button here
+  bare?: boolean // the value is shown elsewhere: this shows the button alone
 }
 
 export function EditField({ call, name, label, add, update, bare = false }: Props) {

@@ -1,4 +1,4 @@
-// For admins: who listened to a recording and what else was done with it, its legal hold and its deletion.
+// For admins: the audit's entries on a recording (plays, edits), its legal hold and its deletion.
 import { useQuery } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { listAudit } from '../api/api'

@@ -3,7 +3,7 @@ import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { keepingOf } from '../recording/keeping'
 
-/** Says when a recording goes, or that a legal hold keeps it. */
+/** Says when a recording will be removed, or that a legal hold keeps it. */
 export function Keeping({ recording }: { recording: Recording }) {
   const { t } = useTranslation('app')
   const { date, dateTime } = useFormat()

@@ -11,7 +11,7 @@ import { type LegLine, type Part, type Timeline, timelineOf } from './timeline'
 
 const MOST = 20
 
-/** The other legs of a call, as far as they are known, kept true by the stream. */
+/** The other legs of a call, as far as they are known. The stream updates them. */
 export function useLegs(call: CallWithLegs | undefined): Call[] {
   const sids = (call?.legs ?? []).slice(0, MOST)
   const others = useQueries({

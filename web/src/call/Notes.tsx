@@ -1,4 +1,4 @@
-// What people wrote at moments of a recording.
+// Notes that people wrote at moments of a recording.
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, type KeyboardEvent, useId, useState } from 'react'
 import { addNote, deleteNote, editNote } from '../api/api'

@@ -33,7 +33,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
   const session = useSession()
   const [sharing, setSharing] = useState(false)
   const [speakers, setSpeakers] = useState<readonly Speaker[]>([])
-  const [sure, setSure] = useState(false) // asked whether the provider's word is to be doubted
+  const [sure, setSure] = useState(false) // asks whether to fetch it although the provider said that there is nothing
   const limit = useLimit()
   const download = useFile(recording.recording_sid ?? undefined)
   const again = useMutation({
@@ -156,9 +156,9 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
 
 const STREAM_PATIENCE_MS = 1000
 
-/** `asked`: there is a transcript, or it is under way, or it failed; else the server has nothing to tell of it. `ask`: to be called
- *  once it was asked for. `isTime`: it is read when the stream is open: read before, it would be read twice, and each is an entry of
- *  the audit. */
+/** `asked`: there is a transcript, or one is being made, or it failed; otherwise the server has nothing to answer. `ask`: call it
+ *  after a transcript was requested. `isTime`: the stream is open, so the transcript may be read. A read before that would be
+ *  repeated, and each read is an entry of the audit. */
 function useTranscriptAsked(recording: Recording, sid: string | null) {
   const [told, setTold] = useState(false)
   const [isTime, setIsTime] = useState(false)

@@ -134,7 +134,7 @@ interface SureProps {
   done: () => void
 }
 
-/** A button that asks once more. */
+/** A button that asks for confirmation. */
 function Sure({ label, really, now, act, done }: SureProps) {
   const { t } = useTranslation(['app', 'errors'])
   const [asked, setAsked] = useState(false)

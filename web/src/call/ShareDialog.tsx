@@ -86,7 +86,7 @@ export function ShareDialog({ call, recording, close }: { call: Call; recording:
   )
 }
 
-/** The page of the player alone; beside what is signed, it is told who is on which channel, as the sender sees it. */
+/** The address of the player's own page. Beside the signed part it says which party is on which channel, as the sender sees it. */
 function pageOf(sid: string, signed: string, call: Call, swapped: boolean): string {
   const page = new URL(`embed/${sid}${signed}`, document.baseURI)
   if (call.direction) {

@@ -84,7 +84,7 @@ export function Waveform({ call, recording, name, speakers }: Props) {
     if (!bar || !peaks) return
     const roles = peaks.length > 1 ? rolesOf(call.direction, swapped) : []
     const said = roles.map((_, channel) => speakers.find((speaker) => speaker.channel === channel))
-    const told = said.every(Boolean) ? said : [] // a transcript knows better who is on which channel, and says how much each speaks
+    const told = said.every(Boolean) ? said : [] // a transcript knows better who is on which channel, and each share
     const sides = document.createElement('span')
     sides.className = 'cr-sides'
     const shares = talkOf(peaks)

@@ -1,4 +1,4 @@
-// What happened in a call, leg by leg, on one scale of time. Pure.
+// The events of a call, leg by leg, on one scale of time. Pure.
 import type { Call, Recording } from '../api/types'
 
 /** A part of a leg; seconds from the beginning of the whole call. */
@@ -20,7 +20,7 @@ export interface Timeline {
 }
 
 const ms = (text: string | null) => (text ? Date.parse(text) : Number.NaN)
-const MOST_RING_S = 600 // a longer time before a talk is something else than ringing
+const MOST_RING_S = 600 // a longer time before a conversation is not ringing
 
 function partsOf(leg: Call, recordings: readonly Recording[], start: number): Part[] {
   const begins = (ms(leg.started_at) - start) / 1000

@@ -22,9 +22,9 @@ interface Props {
   index: number
   open: boolean
   columns: readonly Column[]
-  sorted: boolean // by something else than time: the day is not above
+  sorted: boolean // ordered by something other than time: no heading above shows the day
   toggle: (sid: string) => void
-  chosen: boolean | null // null: nobody chooses
+  chosen: boolean | null // null: no calls are being chosen
   choose: Chosen['choose']
 }
 

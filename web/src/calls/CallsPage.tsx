@@ -129,7 +129,7 @@ function Content({
   return children
 }
 
-/** The shape of what comes. */
+/** The shape of the rows that are being loaded. */
 function Loading() {
   const { t } = useTranslation()
   return (

@@ -8,7 +8,7 @@ const STEP_PX = 16
 interface Props {
   column: string
   next: string
-  /** `kept`: the pointer let go. Null: the usual widths. */
+  /** `kept`: the pointer was released. Null: the usual widths. */
   resize: (widths: Widths | null, kept: boolean) => void
 }
 

@@ -5,7 +5,7 @@ import { useChunk } from '../ui/useChunk'
 
 const load = withAllWords(() => import('../setup/Checklist'))
 
-/** No call was ever reported: an admin sees what is missing, anybody else that nothing came yet. */
+/** Shown while no call was ever reported. An admin sees what is missing; others see that no call came yet. */
 export function FirstHour() {
   const { t } = useTranslation()
   return useSession().role === 'admin' ? (

@@ -1,6 +1,6 @@
 // A month as weeks of days. Pure.
 
-/** The first day of the week, 0 is Sunday: what the browser knows of the region, else as most of the world has it. */
+/** The first day of the week (0 is Sunday) of the region as the browser knows it, otherwise that of most countries. */
 export function firstWeekday(tag: string): number {
   const locale = new Intl.Locale(tag) as Intl.Locale & {
     weekInfo?: { firstDay: number }

@@ -23,7 +23,7 @@ export function columnsOf(chosen: readonly string[] | null, hasAgents: boolean):
 export type Widths = Record<string, number>
 const ANY_PX = 120 // of a column that was not there when the others got their widths
 
-/** `sized`: the reader's widths, which share what room there is; null: the usual ones. */
+/** `sized`: the reader's widths, which share the room that there is; null: the usual widths. */
 function widthOf(name: Column | 'who', sized: Widths | null): string {
   if (sized) return `minmax(0, ${sized[name] ?? ANY_PX}fr)`
   return name === 'who' ? 'minmax(0, 1.4fr)' : widths[name]

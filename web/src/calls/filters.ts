@@ -6,9 +6,9 @@ import type { Filters } from './filterNames'
 import { changed, readFilters } from './query'
 
 /**
- * A navigation changes the address at once and this component later, in a transition. A change is therefore one of the address
- * as it is, not of what was drawn last: a filter that was cleared a moment ago must not come back with the next one. `cleared`
- * counts how often all were cleared: what was typed and not asked yet goes too. `show`: all filters of a saved view.
+ * A navigation changes the address at once and this component later, in a transition. So a change starts from the address as it is,
+ * not from the filters that were drawn last: otherwise a filter that was just cleared would come back with the next change. `cleared`
+ * counts how often all filters were cleared; text that was typed and not sent yet goes too. `show`: all filters of a saved view.
  */
 export function useFilters() {
   const [params] = useSearchParams()

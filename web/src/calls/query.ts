@@ -20,7 +20,7 @@ const known: Partial<Record<FilterName, readonly string[]>> = {
   sort: sorts,
 }
 
-/** What the address says; what it can't mean is no filter. */
+/** The filters in the address. A value that is not valid is ignored. */
 export function readFilters(params: URLSearchParams): Filters {
   return Object.fromEntries(
     names.map((name) => {
@@ -82,7 +82,7 @@ function span({ date, from, to }: Filters, now: Date): { since?: Date; until?: D
 /** The first page says how many calls there are on all of them. */
 export const firstOf = (query: URLSearchParams) => new URLSearchParams([...query, ['count', '1']])
 
-/** What the API is asked. Days are the reader's, not UTC's. */
+/** The query for the API. Days are in the reader's time zone, not in UTC. */
 export function queryOf(filters: Filters, now = new Date()): URLSearchParams {
   const query = new URLSearchParams({ limit: String(PAGE) })
   const search = filters.q.trim()
@@ -111,7 +111,7 @@ export function changed(before: URLSearchParams, change: Partial<Filters>): URLS
   return after
 }
 
-/** The order after a press on a column's head: first what one looks for there (the newest, the longest), then the other way. */
+/** The order after a press on a column's head: first the order that people look for (the newest, the longest), then the reverse. */
 export function sortAfter(now: string, column: 'time' | 'duration'): Sort | '' {
   if (column === 'time') return now === '' ? 'started_at' : ''
   return now === '-duration' ? 'duration' : '-duration'

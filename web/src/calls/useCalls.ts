@@ -1,4 +1,4 @@
-// The list: page after page by cursor, kept true by the stream, or by looking now and then.
+// The list: page after page by cursor, updated by the stream; without it, by asking now and then.
 import { replaceEqualDeep, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { listCalls } from '../api/api'
@@ -30,7 +30,7 @@ import { firstOf, queryOf } from './query'
 const STREAM_PATIENCE_MS = 150 // the list waits that long for the stream, so that nothing is missed between them
 const SETTLE_MS = 400 // news of rows that are not here are gathered
 const BETWEEN_MS = 2000 // and the list is asked no more often, however many calls there are
-const MOST_BETWEEN_MS = 60_000 // where looks fail, each waits twice as long as the one before
+const MOST_BETWEEN_MS = 60_000 // after a failed request each wait is twice as long as the one before
 const AT_TOP_PX = 80
 const FURTHER_PAGES = 2 // that are looked at again beside the first
 
@@ -109,7 +109,7 @@ export function useCalls(filters: Filters) {
       gather.current = undefined
       const mine = lists.current
       await look()
-      if (failedLooks.current > 0 && mine === lists.current) again.current() // what there was to see is still not seen
+      if (failedLooks.current > 0 && mine === lists.current) again.current() // the reader has still not seen the new rows
     }, wait)
   }, [look])
   const again = useRef(lookSoon)
@@ -126,7 +126,7 @@ export function useCalls(filters: Filters) {
     }
   }, [key, setWaiting])
 
-  // A list that was left and is seen again: nobody kept it true in the meantime.
+  // A list that was left and is shown again: nothing updated it in the meantime.
   useEffect(() => {
     if (client.getQueryData(key) !== undefined) lookSoon()
   }, [client, key, lookSoon])
@@ -173,8 +173,8 @@ export function useCalls(filters: Filters) {
 }
 
 /**
- * How far the page is scrolled, as the last scroll event told it. That is what the table knows: after a jump to the top it keeps its
- * old rows in view until the event, and new rows above them would take the page back down.
+ * How far the page is scrolled, according to the last scroll event. The table knows no other place: after a jump to the top it keeps
+ * its old rows in view until the event, and new rows above them would move the page back down.
  */
 function useScrollPlace() {
   const place = useRef(window.scrollY)

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { Call } from '../api/types'
 
 export interface Chosen {
-  calls: readonly Call[] | null // null: nobody chooses
+  calls: readonly Call[] | null // null: no calls are being chosen
   has: (sid: string) => boolean
   /** `range`: with all rows from the one that was pressed before. */
   choose: (sid: string, on: boolean, range: boolean) => void
@@ -12,7 +12,7 @@ export interface Chosen {
   end: () => void
 }
 
-/** `list`: what is asked; with another one, nothing is chosen. */
+/** `list`: the query of the list; with another query, nothing is chosen. */
 export function useChosen(loaded: readonly Call[], list: object): Chosen {
   const [sids, setSids] = useState<ReadonlySet<string> | null>(null)
   const order = useRef(loaded)

@@ -8,7 +8,7 @@ export interface View {
 }
 const MOST = 50
 
-/** A name that is there already gets the new filters. */
+/** If the name exists already, it gets the new filters. */
 export const withView = (views: readonly View[], view: View): View[] =>
   [...views.filter(({ name }) => name !== view.name), view].sort((a, b) => a.name.localeCompare(b.name)).slice(0, MOST)
 

@@ -1,4 +1,4 @@
-// What is known of a recording through nothing but the signed URL of its stream.
+// What a page learns of a recording when it has nothing but the signed URL of its stream.
 import type { Card, Recording, Waveform } from '../api/types'
 import { answerOf } from '../player/answer'
 import type { Answer } from '../player/types'
@@ -15,7 +15,7 @@ export function urlOf(src: string | null): URL | null {
   }
 }
 
-/** What the place in the recording is kept under: signed anew, it is the same recording. */
+/** The key of the place in the recording. It stays the same when the URL is signed again. */
 export const keyOf = (src: URL) => /\b(RE[0-9a-f]{32})\b/.exec(src.pathname)?.[1] ?? src.origin + src.pathname
 
 const beside = (src: URL | string, name: string) => {
@@ -26,7 +26,7 @@ const beside = (src: URL | string, name: string) => {
 
 export const downloadOf = (src: URL) => beside(src, 'download')
 
-/** Asks the stream itself, as no player would: it answers with the state at once, or begins with the bytes, which are let go. */
+/** Asks the stream itself, as no player would: it answers with the state at once, or begins to send bytes, which are dropped. */
 export async function askStream(src: string, signal: AbortSignal): Promise<Answer> {
   const enough = new AbortController()
   signal.addEventListener('abort', () => enough.abort())
@@ -44,7 +44,7 @@ export async function askStream(src: string, signal: AbortSignal): Promise<Answe
   return { kind: 'trouble', code, retryAt: null }
 }
 
-/** What the page of a shared link shows; without it, the code of the problem, "offline" where nobody answered. */
+/** The data for the page of a shared link, or the code of the problem; "offline": nothing answered. */
 export async function cardFor(src: string): Promise<{ card: Card | null; problem: string | null }> {
   try {
     const answer = await fetch(beside(src, 'card'), { headers: { Accept: 'application/json' } })

@@ -115,7 +115,7 @@ export class CallreelPlayer extends HTMLElement {
     this.#undo.push(engine.subscribe(whenKnown))
   }
 
-  /** A browser says nothing where a download is refused. Where the page may not ask (another origin), it is left to the browser. */
+  /** A browser shows nothing when a download is refused, so this asks before, unless the page may not ask (another origin). */
   async #save(link: HTMLAnchorElement, src: URL, telling: HTMLElement) {
     const { problem } = await cardFor(src.href)
     if (problem === null || problem === 'offline') return saveAs(link.href)
@@ -130,7 +130,7 @@ export class CallreelPlayer extends HTMLElement {
     return code === 'unauthorized' && src.searchParams.has('sig') ? say('noLongerValid') : error(code)
   }
 
-  /** How it stands, in words. */
+  /** The state of the recording, in words. */
   #show({ phase, trouble }: PlayerState, src: URL, telling: HTMLElement) {
     const { say } = wordsFor(this)
     const words = phase === 'waiting' || phase === 'starting' || phase === 'buffering' ? say(phase) : ''

@@ -61,7 +61,7 @@ function factsOf(card: Card) {
   return facts
 }
 
-/** Filled once the service has said what it is. Without an answer the player stays, and says itself what is wrong. */
+/** Filled when the service has described the recording. Without an answer the player stays, and says what is wrong. */
 async function fill(place: HTMLElement, src: string) {
   const { card, problem } = await cardFor(src)
   if (problem === 'unauthorized' || problem === 'not_found') {

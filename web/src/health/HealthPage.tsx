@@ -21,7 +21,7 @@ import './health.css'
 const EVERY_MS = 10_000
 const RETRYING_EVERY_MS = 2_000 // while failed recordings are being queued again: its progress is shown
 
-/** How the recordings of the business fare, for its admins. */
+/** For admins: the states of the business's recordings, failures, and the queue. */
 export default function HealthPage() {
   const { t } = useTranslation(['app', 'errors'])
   const session = useSession()

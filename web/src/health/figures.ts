@@ -1,4 +1,4 @@
-// What the figures mean. Pure.
+// Derives what the page of health shows from the figures of the service. Pure.
 import type { Stats } from '../api/types'
 
 export interface Sample {

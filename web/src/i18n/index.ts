@@ -5,7 +5,7 @@ import { settings } from '../app/settings'
 import { directionOf, type Language, languageOf } from './language'
 import { type Bundles, lookUp, type Values, type Words } from './lookup'
 
-/** Words of what comes after the first page: of the other pages, of transcripts. */
+/** The words of everything after the first page: the other pages and transcripts. */
 const loadLater: Record<Language, () => Promise<{ pages: Words; transcript: Words }>> = {
   en: () => import('./en/later'),
   he: () => import('./he/later'),

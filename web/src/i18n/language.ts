@@ -20,8 +20,8 @@ export function languageOf(
 export const directionOf = (language: string) => (language === 'he' ? 'rtl' : 'ltr')
 
 /**
- * How dates and numbers are written: by the browser's own tag of the language (en-GB, en-IL), where it has one. English without
- * a region is the world's, not the United States'. `clock`: hours of a day, where somebody chose.
+ * The tag by which dates and numbers are written: the browser's own tag of the language (en-GB, en-IL), if it has one. English without
+ * a region is written as internationally, not as in the United States. `clock`: hours of a day, if the reader chose.
  */
 export function formatTag(
   language: Language,

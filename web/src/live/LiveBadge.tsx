@@ -1,7 +1,7 @@
 import { useTranslation } from '../i18n'
 import { useLiveState, useOnline } from './live'
 
-/** Whether what is shown is up to date. */
+/** Says whether the page is up to date. */
 export function LiveBadge() {
   const { t } = useTranslation()
   const state = useLiveState()

@@ -1,15 +1,15 @@
-// What changes, as it changes: one stream of events a browser, shared by its tabs.
+// Changes as they happen: one stream of events for each browser, which its tabs share.
 //
-//   Whoever holds the lock leads: opens the stream and passes everything on. All others listen to the leader.
+//   The tab that holds the lock leads: it opens the stream and passes everything on. All others listen to the leader.
 //
-// (1) At most one tab holds the stream; when it closes, the next one takes it over and tells all to look afresh (reset).
-// (2) A page hidden for a minute gives the stream up; shown again, it looks afresh.
+// (1) At most one tab holds the stream; when it closes, the next one takes it over and tells all to read again (reset).
+// (2) A page hidden for a minute gives the stream up; shown again, it reads everything again.
 // (3) Without locks (a page that came over plain HTTP from elsewhere) each tab has its own stream, and only while it is seen:
 //     a browser has six connections for all.
-// (4) Whether the stream is open is known in every tab: who has none polls.
+// (4) Every tab knows whether the stream is open, and polls if it is not.
 // (5) A list that was asked for before this page heard anything is caught up with: the tab that opens the stream lets it begin
-//     where the list ends; in any other, and where that is not known, the list looks afresh (takeBehind).
-// (6) What else was read before the stream was open is read once more when it opens (live.tsx: useCatchUp).
+//     where the list ends; in any other tab, and if that place is not known, the list is read again (takeBehind).
+// (6) All other answers that were read before the stream was open are read once more when it opens (live.tsx: useCatchUp).
 import type { Call, NoteNews, Recording, TranscriptNews } from '../api/types'
 
 export type LiveEvent =
@@ -84,7 +84,7 @@ export class Hub {
     this.#channel.close()
   }
 
-  /** Resolves when the stream is open, or after a moment without: what is asked then misses nothing in between. */
+  /** Resolves when the stream is open, or after a moment without it. A request sent after that misses no change in between. */
   ready(patience: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -154,7 +154,7 @@ export class Hub {
     return after
   }
 
-  /** `after`: '' for what happens from now on. */
+  /** `after`: '' for changes from now on. */
   #connect(after: string): EventSource {
     const source = new EventSource(after ? `${this.url}?after=${after}` : this.url)
     source.onopen = () => {
@@ -199,7 +199,7 @@ export class Hub {
     } else this.#pass(letter)
   }
 
-  /** (5) Once: whether something may have happened after the early list that the caller was not told. */
+  /** (5) True, once, if the caller may have missed changes after the early list. */
   takeBehind(): boolean {
     const behind = this.#behind
     this.#behind = false

@@ -1,4 +1,4 @@
-// The stream of the one who is signed in, for the whole page.
+// The stream of the signed-in subject, for the whole page.
 import { useQueryClient } from '@tanstack/react-query'
 import {
   createContext,
@@ -16,7 +16,7 @@ import { Hub, type LiveEvent, type LiveState } from './hub'
 const HubContext = createContext<Hub | null>(null)
 let shared: Hub | null = null
 
-/** `business`: whose. Another business is another stream. */
+/** `business`: the stream is of this business. Another business has another stream. */
 export function LiveProvider({ business, children }: { business: number; children: ReactNode }) {
   const client = useQueryClient()
   const [hub, setHub] = useState<Hub | null>(null)
@@ -52,8 +52,8 @@ export function useLiveEvents(hear: (event: LiveEvent) => void) {
   useEffect(() => hub.hear((event) => latest.current(event)), [hub])
 }
 
-/** Reads once more what was read before the stream was open, whose changes in between no event told. `isHere`: the first read has
- *  ended. Returns what to call for an event that comes before that end: there will be one more read after it. */
+/** If something was read before the stream was open, reads it once more, because no event told of the changes in between. `isHere`:
+ *  the first read has ended. Returns a function to call for an event that comes before that end: it causes one more read. */
 export function useCatchUp(isHere: boolean, read: () => unknown): () => void {
   const live = useLiveState()
   const isBehind = useRef(live !== 'open')
@@ -71,7 +71,7 @@ export function useCatchUp(isHere: boolean, read: () => unknown): () => void {
   }, [])
 }
 
-/** For those outside of components: see Hub.ready. */
+/** For code outside of components: see Hub.ready. */
 export const liveReady = (patience: number) => shared?.ready(patience) ?? Promise.resolve()
 
 function onlineChanges(tell: () => void) {

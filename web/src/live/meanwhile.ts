@@ -1,7 +1,7 @@
-// The news that come while something is asked for. The answer may have been read before them: they count once more after it.
+// Events that come while a request is under way. The server may have read its answer before them, so they are applied again after it.
 import type { LiveEvent } from './hub'
 
-type News = Map<string, LiveEvent> // by what they are of: the newest says it all
+type News = Map<string, LiveEvent> // by their object: the newest one has its whole state
 
 export class Meanwhile {
   #asked = new Set<News>() // one for each answer that is on its way
@@ -11,7 +11,7 @@ export class Meanwhile {
     if (key !== null) for (const news of this.#asked) news.set(key, event)
   }
 
-  /** Asks, and gives the answer after the news that came meanwhile. */
+  /** Asks, and returns the answer with the events applied that came meanwhile. */
   async ask<T>(ask: () => Promise<T>, withNews: (answer: T, event: LiveEvent) => T): Promise<T> {
     const news: News = new Map()
     this.#asked.add(news)

@@ -1,4 +1,4 @@
-// How news change the pages of calls that are shown. Pure.
+// Applies events to the pages of calls that are shown. Pure.
 import type { InfiniteData } from '@tanstack/react-query'
 import type { Call, CallList, Recording } from '../api/types'
 import type { LiveEvent } from './hub'
@@ -33,7 +33,7 @@ function mapCalls(pages: Pages, change: (call: Call) => Call): Pages {
 
 export const pagesWithRecording = (pages: Pages, r: Recording) => mapCalls(pages, (call) => withRecording(call, r))
 
-/** Only rows that are there change: what a call is of is for the list to say. */
+/** Changes only rows that are there: the server decides which calls a list has. */
 export const pagesWithCall = (pages: Pages, news: Call) =>
   mapCalls(pages, (call) =>
     call.call_sid === news.call_sid ? { ...call, ...news, recordings: recordingsOf(call, news) } : call,
@@ -47,7 +47,7 @@ export function pagesWithoutCall(pages: Pages, sid: string): Pages {
   return { ...pages, pages: pages.pages.map((page) => (isHere(page) ? without(page) : page)) }
 }
 
-/** What is shown, after news; the same object where they are of something else. */
+/** The list after an event; the same object if the event is of something else. */
 export function pagesWithNews(pages: Pages, event: LiveEvent): Pages {
   if (event.kind === 'recording') return pagesWithRecording(pages, event.recording)
   if (event.kind === 'call') return pagesWithCall(pages, event.call)
@@ -58,7 +58,7 @@ export function pagesWithNews(pages: Pages, event: LiveEvent): Pages {
 export const listWithNews = (list: CallList, event: LiveEvent): CallList =>
   pagesWithNews({ pages: [list], pageParams: [null] }, event).pages[0] ?? list
 
-/** A row has its other legs' recordings too; news of one leg may know fewer. */
+/** A row has its other legs' recordings too; an event of one leg may have fewer. */
 function recordingsOf(row: Call, news: Call): Recording[] {
   const told = new Set(news.recordings.map((r) => r.recording_sid))
   const others = row.recordings.filter((r) => r.recording_sid !== null && !told.has(r.recording_sid))
@@ -66,7 +66,7 @@ function recordingsOf(row: Call, news: Call): Recording[] {
   return real.length + others.length > 0 ? [...real, ...others] : news.recordings
 }
 
-/** The first page asked again: new rows come in front, those that it no longer has move behind it. No overlap: afresh. */
+/** The first page was read again: new rows come in front, rows that it no longer has move behind. No overlap: the list starts again. */
 export function pagesWithFirst(pages: Pages, first: CallList): Pages {
   const [old, ...rest] = pages.pages
   if (!old) return pages
@@ -87,8 +87,8 @@ export function pagesWithPage(pages: Pages, param: unknown, page: CallList): Pag
 }
 
 /**
- * What a fetch of the next page makes of the pages. It starts from the pages as they were when it began: the news that came since
- * then stay, and its page is taken only where it still follows the last one.
+ * The pages after a fetch of the next one. The fetch knows the pages as they were when it began. So events that came since then stay
+ * applied, and its page is taken only if it still follows the last one.
  */
 export function pagesAfterFetch(now: Pages | undefined, fetched: Pages): Pages {
   if (!now || fetched.pages.length <= now.pages.length) return fetched
@@ -100,7 +100,7 @@ export function pagesAfterFetch(now: Pages | undefined, fetched: Pages): Pages {
 
 const isComing = (r: Recording) => r.status === 'queued' || r.status === 'downloading'
 
-/** The cursors of pages after the first on which something is on its way, the newest first. */
+/** The cursors of pages after the first that have recordings on their way, the newest first. */
 export const comingAfterFirst = (pages: Pages): string[] =>
   pages.pages.flatMap((page, i) => {
     const param = pages.pageParams[i]
@@ -110,13 +110,13 @@ export const comingAfterFirst = (pages: Pages): string[] =>
 export const hasCall = (pages: Pages, sid: string | null) =>
   sid !== null && pages.pages.some((page) => page.calls.some((call) => call.call_sid === sid))
 
-/** How many rows the first page has that were not there. */
+/** Counts the rows of the first page that were not there before. */
 export function newRows(pages: Pages, first: CallList): number {
   const known = new Set(pages.pages.flatMap((page) => page.calls.map((call) => call.call_sid)))
   return first.calls.filter((call) => !known.has(call.call_sid)).length
 }
 
-/** Seconds to wait before looking again at what is on its way; null: nothing is. */
+/** Seconds to wait before the next request for recordings on their way; null: there are none. */
 export function pendingAfter(pages: Pages | undefined): number | null {
   let after: number | null = null
   for (const page of pages?.pages ?? [])

@@ -1,4 +1,4 @@
-// Whether the service answers at all: told by every request that is made, and asked for while the stream is closed.
+// Knows whether the service answers at all: from every request, and by asking while the stream is closed.
 import { useEffect, useSyncExternalStore } from 'react'
 import { onReach, tellReach } from '../api/http'
 import { useLiveState, useOnline } from './live'
@@ -29,7 +29,7 @@ const look = () =>
 /** Whether the last request was answered. */
 export const useAnswers = () => useSyncExternalStore(subscribe, () => answers)
 
-/** False: the network is there, and the service is not. */
+/** False: there is a network, but the service does not answer. */
 export function useReachable(): boolean {
   const now = useAnswers()
   const closed = useLiveState() === 'closed'

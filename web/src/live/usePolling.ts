@@ -1,8 +1,8 @@
-// Looking now and then where no stream tells: see player/backoff.ts for when.
+// Asks now and then while there is no stream: player/backoff.ts has the times.
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { lookAfter } from '../player/backoff'
 
-/** `after`: seconds that the service asks to wait; null: nothing is on its way. Stops after ten looks until `again`. */
+/** `after`: seconds that the service asks to wait; null: nothing is on its way. Stops after ten requests, until `again` is called. */
 export function usePolling(active: boolean, after: number | null, look: () => Promise<unknown>) {
   const [looks, setLooks] = useState(0)
   const [visible, setVisible] = useState(document.visibilityState === 'visible')

@@ -20,7 +20,7 @@ const transcript = [
   ['keyCorrect', 'F2'],
 ] as const
 
-/** What each key does. */
+/** Explains each key. */
 export default function KeysHelp({ close }: { close: () => void }) {
   const { t } = useTranslation('player')
   const { t: said } = useTranslation('transcript')

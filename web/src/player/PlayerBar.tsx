@@ -1,4 +1,4 @@
-// The player at the foot of the page: face.ts with whom the call was with, and how it stands, in words.
+// The player at the foot of the page: face.ts, the other party of the call, and the state of the recording in words.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { Link } from 'react-router'
@@ -130,7 +130,7 @@ function useFace(engine: Engine, options: FaceOptions): Face | null {
   return face
 }
 
-/** The peaks of a ready recording: drawn, and what silence and loudness are known by. */
+/** The peaks of a ready recording: they are drawn, and show silence and loudness. */
 function useWaveform(face: Face | null, engine: Engine, recording: Recording | undefined, direction: string | null) {
   const peaks = usePeaks(recording) ?? null
   useEffect(() => {
@@ -164,7 +164,7 @@ async function copy(text: string): Promise<boolean> {
   }
 }
 
-/** How it stands, in words, and what can be done. */
+/** The state of the recording in words, and what the reader can do. */
 function Telling({ recording, call }: { recording: Recording | undefined; call: string }) {
   const { t } = useTranslation(['player', 'errors'])
   const { engine } = usePlayer()

@@ -1,4 +1,4 @@
-// The one player of the page: its audio, what is open in it, what comes next, its keys.
+// The one player of the page: its audio, the open recording, the next one, its keys.
 import { useQueryClient } from '@tanstack/react-query'
 import {
   createContext,
@@ -49,10 +49,10 @@ interface Player {
 }
 
 const PlayerContext = createContext<Player | null>(null)
-const OpenedContext = createContext<Opened | null>(null) // by itself: what only presses is not drawn again for each recording
+const OpenedContext = createContext<Opened | null>(null) // apart: a component that only presses is not drawn again for each
 const BAR_MS = 200 // after that the bar is drawn although nothing sounds yet
 export const statusKey = (sid: string) => ['status', sid]
-const LAST = 'callreel.open' // what a reload opens again, in this tab
+const LAST = 'callreel.open' // a reload of this tab opens it again
 
 export function PlayerProvider({ children }: { children: ReactNode }) {
   const { t } = useTranslation('player')
@@ -166,7 +166,7 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
       })
   }, [engine, take, step])
 
-  // After a reload: what was open, where it was, still.
+  // After a reload: opens the same recording at the same place, paused.
   useEffect(() => {
     const last = remembered()
     if (!engine || !last || engine.state.track) return
@@ -222,7 +222,7 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
   )
 }
 
-/** Calls `act` once it sounds or can't, or a moment later: what is drawn meanwhile would hold up the sound. */
+/** Calls `act` when the audio sounds or fails, or a moment later: to draw meanwhile would delay the sound. */
 function whenStarted(engine: Engine, act: () => void) {
   const done = () => {
     clearTimeout(timer)
@@ -264,7 +264,7 @@ function remember(opened: Opened | null) {
     if (opened) sessionStorage.setItem(LAST, JSON.stringify({ call: opened.call.call_sid, sid: opened.sid }))
     else sessionStorage.removeItem(LAST)
   } catch {
-    // a browser that keeps nothing
+    // the browser stores nothing
   }
 }
 
@@ -282,7 +282,7 @@ export function usePlayer(): Player {
   return player
 }
 
-/** What is open in the player. */
+/** The recording that is open in the player. */
 export const useOpened = () => useContext(OpenedContext)
 
 export function usePlayerState() {
@@ -290,7 +290,7 @@ export function usePlayerState() {
   return useSyncExternalStore(engine.subscribe, () => engine.state)
 }
 
-/** What a button of these recordings shows, and nothing more: a row is drawn again only when it changes. */
+/** The state that a button of these recordings shows, and nothing more: a row is drawn again only when it changes. */
 export function useIsPlaying(recordings: readonly Recording[]): 'playing' | 'busy' | 'still' {
   const { engine } = usePlayer()
   return useSyncExternalStore(engine.subscribe, () => {

@@ -1,4 +1,4 @@
-// What a look at a recording means for somebody who waits for its sound.
+// Turns the status of a recording into the next step of a player that waits for its sound.
 import type { Recording } from '../api/types'
 import type { Answer } from './types'
 

@@ -2,12 +2,12 @@
 // The states and their moves are phase.ts.
 //
 // (1) Nothing is requested before somebody presses play.
-// (2) The length is the catalog's where it is known: that of an arriving file is a guess.
-// (3) A listener who has to wait is told why; it plays from the same place when the audio comes.
-// (4) The place in each recording is kept while it plays and when it is left; opened again, it goes on there.
-// (5) What breaks again and again at one place, with no sound in between, is not loaded for ever: a browser without an audio device
-//     says "playing" each time.
-// (6) What nobody answered for goes on by itself when the network is back, if it is back soon: nobody wants sound an hour later.
+// (2) If the catalog knows the length, that counts: the length of an arriving file is a guess.
+// (3) If a listener has to wait, the page says why; playing continues from the same place when the audio comes.
+// (4) The place in each recording is kept while it plays and when it is left; opened again, it continues there.
+// (5) Audio that breaks again and again at one place, with no sound in between, is not loaded for ever: a browser without an audio
+//     device says "playing" each time.
+// (6) If nothing answered, playing continues by itself when the network is back soon. An hour later nobody expects sound.
 import { keep, recall } from '../app/kept'
 import { lookAfter } from './backoff'
 import { keepListening, type Listening, recallListening, rolesOf } from './listening'
@@ -19,7 +19,7 @@ import { Sound } from './sound'
 import { speeds } from './speeds'
 import type { Answer, PlayerState, Track, Trouble } from './types'
 
-const KEEP_PLACE_S = 5 // a place is kept that often while it plays
+const KEEP_PLACE_S = 5 // how often the place is stored while it plays
 const SOUND_S = 1 // so much must be played after a break until it counts as mended
 const GOES_ON_MS = 120_000 // (6)
 
@@ -38,7 +38,7 @@ export class Engine {
   #silences: readonly Span[] = []
   #direction: string | null = null
   #keptAt = 0
-  #cutAt: number | null = null // when nobody answered (performance.now); null: that is not why it is still
+  #cutAt: number | null = null // when nothing answered (performance.now); null: it does not wait for that
 
   constructor(
     readonly media: HTMLAudioElement,
@@ -79,7 +79,7 @@ export class Engine {
     }
   }
 
-  /** Opens a recording and plays it; one that is open already goes on. */
+  /** Opens a recording and plays it; if it is open already, it continues. */
   open(track: Track) {
     if (this.#state.track?.key === track.key && this.#state.phase !== 'failed') return this.play()
     this.#take(track, 'open', places.of(track.key))
@@ -106,13 +106,13 @@ export class Engine {
     this.#set({ track, time, duration: track.duration, buffered: [], trouble: null }, how)
   }
 
-  /** The catalog knows better by now. */
+  /** Takes newer values from the catalog. */
   learn(duration: number | null) {
     if (duration !== null && this.#state.track) this.#set({ duration })
     this.#listenAs()
   }
 
-  /** What is known of the loudness of what is open, and of who called whom. */
+  /** Sets the peaks of the open recording and the direction of its call, as far as they are known. */
   hear(peaks: Peaks | null, direction: string | null) {
     this.#peaks = peaks
     this.#direction = direction
@@ -142,7 +142,7 @@ export class Engine {
     else this.play()
   }
 
-  /** From the beginning of asking: a person pressed "try again". */
+  /** Begins to ask from the first request again: a person pressed "try again". */
   again() {
     if (!this.#state.track) return
     this.#forget()
@@ -150,7 +150,7 @@ export class Engine {
     this.#load()
   }
 
-  /** Something about the recording changed, or the service answers again: if it is waited for, it is looked at once. (6) */
+  /** Something about the recording changed, or the service answers again: if it is waited for, asks at once. (6) */
   nudge() {
     const { phase } = this.#state
     if (phase === 'waiting') void this.#look()
@@ -195,7 +195,7 @@ export class Engine {
     this.media.muted = !this.media.muted
   }
 
-  /** As setListening, but for what is open alone: nothing is kept. */
+  /** As setListening, but for the open recording alone: nothing is stored. */
   assume(change: Partial<Listening>) {
     this.#set({ listening: { ...this.#state.listening, ...change } })
     this.#listenAs()
@@ -235,7 +235,7 @@ export class Engine {
     solo.begins(this)
     this.#sound.start()
     this.media.play().catch((why: unknown) => {
-      // Errors of the source come as events; what is left is a browser that wants to be clicked first.
+      // Errors of the source come as events. The only other one is a browser that plays nothing before a click.
       if (why instanceof DOMException && why.name === 'NotAllowedError') this.pause()
     })
   }

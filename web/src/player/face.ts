@@ -13,10 +13,10 @@ import { speeds } from './speeds'
 const SAID_MS = 4000 // "Copied" stays that long
 
 export interface FaceOptions {
-  /** Null: there is no list to go through. */
+  /** Null: there is no list with a next recording. */
   list: { next(): void; previous(): void } | null
   volume: boolean
-  /** Audio of another origin can't be treated, only played. */
+  /** Audio of another origin can be played, but not processed. */
   treats: boolean
   /** Copies a link to this moment; null: there is none. */
   link: ((at: number) => Promise<boolean>) | null
@@ -71,7 +71,7 @@ export class Face {
     this.#show()
   }
 
-  /** `direction`: of the call of what is open. */
+  /** `direction`: of the open recording's call. */
   show(peaks: Peaks | null, direction: string | null) {
     this.#peaks = peaks
     this.#direction = direction

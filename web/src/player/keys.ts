@@ -35,7 +35,7 @@ const others: Record<string, Action> = {
   ArrowDown: { do: 'volume', by: -0.1 },
 }
 
-/** What a key means; null: nothing to a player. In RTL pages too, time runs from left to right. */
+/** The action of a key; null: the player has none for it. In RTL pages too, time runs from left to right. */
 export function actionOf({ key, code, shiftKey, ctrlKey, altKey, metaKey }: Pressed): Action | null {
   if (ctrlKey || altKey || metaKey) return null
   if (key === '?' || (code === 'Slash' && shiftKey)) return { do: 'help' }
@@ -79,7 +79,7 @@ export function whereOf(target: EventTarget | null): Where {
   return inPlayer ? 'player' : 'page'
 }
 
-/** Does it with the player alone; false: it is somebody else's to do. */
+/** Does it with the player alone; false: the caller has to do it. */
 export function act(engine: Engine, action: Action): boolean {
   switch (action.do) {
     case 'toggle':

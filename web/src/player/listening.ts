@@ -1,4 +1,4 @@
-// How somebody likes to listen: switches that are kept in this browser.
+// How the reader listens: switches that this browser stores.
 import { keep, recall } from '../app/kept'
 
 /** `side`: which party alone is heard, by its role; null: both. */
@@ -27,7 +27,7 @@ export function recallListening(): Listening {
 export const keepListening = (listening: Listening) => keep('listening', listening)
 export const plainListening = atFirst
 
-/** Who is on which channel: the first is the caller's. `swapped`: some telephone systems record it the other way. */
+/** The role on each channel: the first is the caller's. `swapped`: some telephone systems record it the other way. */
 export function rolesOf(direction: string | null | undefined, swapped = false): readonly [Role, Role] {
   if (direction !== 'inbound' && direction !== 'outbound') return ['first', 'second']
   return (direction === 'inbound') !== swapped ? ['customer', 'agent'] : ['agent', 'customer']

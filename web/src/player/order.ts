@@ -1,4 +1,4 @@
-// What comes after what: the recordings of a call in order of time, the calls in the order of their list. Pure.
+// The order of playing: the recordings of a call in order of time, the calls in the order of their list. Pure.
 import type { Call, Recording } from '../api/types'
 import { isPlayable } from '../recording/state'
 
@@ -19,7 +19,7 @@ export function inOrder(recordings: readonly Recording[]): Recording[] {
     .map(({ recording }) => recording)
 }
 
-/** What of a call can be heard, in order. */
+/** The recordings of a call that can be heard, in order. */
 export const playableOf = (call: Call): Recording[] => inOrder(call.recordings).filter(isPlayable)
 
 /** The recording beside `sid` in its call. */

@@ -1,4 +1,4 @@
-// What the server's peaks say of a recording: how loud each channel is at each point, how loud in all, and where nobody speaks.
+// Reads the server's peaks of a recording: the loudness of each channel at each point and in all, and the pauses.
 import type { Waveform } from '../api/types'
 
 export type Peaks = readonly Float32Array[]
@@ -7,7 +7,7 @@ export type Span = readonly [from: number, to: number]
 const QUIET = 0.035 // of full scale; a line's hiss is below, a whisper above
 const SILENCE_S = 1.6 // shorter pauses are part of speaking
 const MARGIN_S = 0.3 // left at both ends, so that no syllable is cut
-const SPEECH_LEVEL = 0.45 // what even loudness brings speech to
+const SPEECH_LEVEL = 0.45 // the level to which even loudness brings speech
 const GAIN_LEAST = 0.5
 const GAIN_MOST = 8
 
@@ -62,7 +62,7 @@ export function silencesOf(peaks: Peaks, duration: number): Span[] {
   return found
 }
 
-/** Where to go on from `at`; null: somebody speaks. */
+/** Where to continue from `at`; null: somebody speaks there. */
 export function afterSilence(silences: readonly Span[], at: number): number | null {
   const span = silences.find(([from, to]) => at >= from && at < to)
   return span ? span[1] : null

@@ -36,7 +36,7 @@ const moves: Record<Phase, Moves> = {
   playing: { ...opened, press: 'playing' },
   buffering: opened,
   paused: opened,
-  // What the browser does with audio that is not there is of no interest.
+  // Ignores events of the browser while there is no audio.
   waiting: { ...opened, begun: 'waiting', stalled: 'waiting', halted: 'waiting' },
   failed: { ...opened, begun: 'failed', stalled: 'failed', halted: 'failed', stop: 'failed' },
   ended: { ...opened, stop: 'ended', halted: 'ended' },

@@ -1,4 +1,4 @@
-// Where each recording was left, and which were heard to the end. Kept in this browser, for the latest of them.
+// The place at which each recording was left, and which were heard to the end. This browser stores the latest of them.
 import { keep, recall } from '../app/kept'
 
 const NAME = 'places'

@@ -1,11 +1,11 @@
-// The player's bar is loaded as soon as the browser is idle after something that can be played was shown: a press finds it here, and
-// the calls did not wait for it.
+// Loads the player's bar as soon as the browser is idle after a recording that can be played was shown. So a press finds it here,
+// and the list of calls did not wait for it.
 import { whenIdle } from '../ui/idle'
 import { PlayerBar } from './PlayerPlace'
 
 let asked = false
 
-/** A failure is met when the bar is needed. */
+/** A failure is handled when the bar is needed. */
 export function preloadPlayerBar() {
   if (asked) return
   asked = true

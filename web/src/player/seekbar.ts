@@ -1,4 +1,4 @@
-// Where the sound is: the waveform or a plain line, what has arrived, the time under the pointer. Mouse, touch, pen and keys.
+// The seek bar: the waveform or a plain line, the bytes that have arrived, the time under the pointer. Mouse, touch, pen and keys.
 import { clock } from '../i18n/format'
 import { make } from './parts'
 import type { Peaks } from './peaks'
@@ -8,7 +8,7 @@ import { Wave } from './wave'
 
 export type Say = (key: string, values?: Record<string, string | number>) => string
 
-/** What a bar shows and moves: the player, or one recording of a page. */
+/** The source that a bar shows and moves: the player, or one recording of a page. */
 export interface Seekable {
   readonly state: Pick<PlayerState, 'phase' | 'time' | 'duration' | 'buffered'>
   subscribe(changed: () => void): () => void
@@ -17,7 +17,7 @@ export interface Seekable {
 }
 
 export class SeekBar {
-  /** The bar, and what else stands on it. */
+  /** The bar, and the elements on it. */
   readonly place: HTMLElement
   readonly element: HTMLElement
   #wave = new Wave()
@@ -55,7 +55,7 @@ export class SeekBar {
     this.#wave.show(peaks, sides)
   }
 
-  /** How much the server has of what it still fetches, 0 to 1. */
+  /** The share of a recording that the server has fetched so far, 0 to 1. */
   arrived(share: number) {
     this.#arrived.style.inlineSize = `${Math.min(1, share) * 100}%`
   }

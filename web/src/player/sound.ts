@@ -1,8 +1,8 @@
-// What the audio passes through on its way to the ear: one side alone, even loudness.
+// Processes the audio before it is heard: one side alone, even loudness.
 //
-// (1) Without a wish the audio plays as the browser plays it: no graph is made.
+// (1) While no such switch is on, the browser plays the audio as it is: no graph is made.
 // (2) A graph is made only when its context runs: attached to one that is suspended, the audio would be silent.
-// (3) Without WebAudio, or with audio of another origin, which a graph would silence, the wishes have no effect.
+// (3) Without WebAudio, or with audio of another origin, which a graph would silence, the switches have no effect.
 //
 //   media -> stereo -> split -> a gain for each way from a channel to an ear -> merge -> [compressor] -> out
 
@@ -42,7 +42,7 @@ export class Sound {
     this.#apply()
   }
 
-  /** To be called from a press: a context that nobody asked for stays suspended. */
+  /** Call it from a press: browsers keep other contexts suspended. */
   start() {
     if (this.#graph) {
       if (this.#graph.context.state !== 'running') void this.#graph.context.resume().catch(() => undefined)

@@ -1,4 +1,4 @@
-// What the player plays, and what is said of it.
+// The recordings that the player plays, and their states.
 import type { Listening } from './listening'
 
 export type Phase = 'empty' | 'starting' | 'playing' | 'paused' | 'buffering' | 'waiting' | 'failed' | 'ended'
@@ -11,7 +11,7 @@ export interface Trouble {
   code: string
   retryAt: string | null
 }
-/** `here`: worth loading; `whole`: all of it, so that a failure to load is the browser's. */
+/** `here`: it can be loaded; `whole`: all of it is there, so if it does not load, the browser is the cause. */
 export type Answer =
   | { kind: 'here'; whole: boolean; retryAfter: number | null }
   | { kind: 'coming'; retryAfter: number | null }

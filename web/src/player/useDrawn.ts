@@ -1,4 +1,4 @@
-// What is drawn of a recording where it is played: its peaks, and a mark for each note at a moment.
+// The data drawn on the seek bar of a recording: its peaks, and a mark for each note at a moment.
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo } from 'react'
 import { getWaveform } from '../api/api'

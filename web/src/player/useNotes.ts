@@ -1,4 +1,4 @@
-// The notes of a recording, kept true by the stream.
+// The notes of a recording. The stream updates them.
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { listNotes } from '../api/api'
 import { useCatchUp, useLiveEvents } from '../live/live'

@@ -35,7 +35,7 @@ export class Wave {
     this.#forget()
   }
 
-  /** Afresh: another size, other colours. */
+  /** Draws it again: another size, other colours. */
   draw() {
     const { clientWidth: width, clientHeight: height } = this.element
     if (width === 0 || height === 0) return
@@ -58,7 +58,7 @@ function whenColoursChange(act: () => void): () => void {
   }
 }
 
-/** What a custom property comes to, in a form that a canvas knows. */
+/** The colour of a custom property, in a form that a canvas knows. */
 function colourOf(parent: HTMLElement, property: string): string {
   const probe = document.createElement('i')
   probe.style.color = `var(${property})`

@@ -1,4 +1,4 @@
-// Whom a call was with. Numbers run from left to right in every language, names as they are.
+// The other party of a call. Numbers run from left to right in every language, names as they are.
 
 import type { Call } from '../api/types'
 import { useTranslation } from '../i18n'

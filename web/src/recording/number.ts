@@ -1,4 +1,4 @@
-// Telephone numbers as people read them. Pure. The calling codes are ITU's E.164 list. What is no number of E.164 stays as it is.
+// Telephone numbers as people read them. Pure. The calling codes are ITU's E.164 list. Any other text stays as it is.
 import { numberingOf } from './numbering'
 
 const ONE = '17'
@@ -35,7 +35,7 @@ function grouped(rest: string, sizes: readonly string[]): string[] | null {
   return at === rest.length && groups.every(Boolean) ? groups : null
 }
 
-/** The calling code of a number, or of what all numbers of a business begin with; null: none, or it is not whole yet. */
+/** The calling code of a number, or of the beginning that all numbers of a business share; null: none, or it is not complete yet. */
 export function countryOf(number: string | null): string | null {
   const digits = number && /^\+(\d+)$/.exec(number)?.[1]
   return digits ? callingCode(digits) : null

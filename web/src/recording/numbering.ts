@@ -1,6 +1,6 @@
-// How countries write their numbers, by ITU's calling codes. Each line: the calling code, what stands before a number within the
-// country ("-": nothing), what stands between its groups there ("_": a blank), then the rules: what the number begins with, "=" and the sizes of
-// its groups; "*": the rest; "!": within the country without what stands before it. The first rule that fits by beginning and length
+// How countries write their numbers, by ITU's calling codes. Each line: the calling code, the prefix of a number within the country
+// ("-": nothing), the sign between its groups there ("_": a blank), then the rules: the beginning of the number, "=" and the sizes of
+// its groups; "*": the rest; "!": within the country without the prefix. The first rule that fits by beginning and length
 // counts. A country without a line, or a number without a rule, is grouped by length and always written with its calling code.
 const LINES = `
 1 - - [2-9]=3.3.4

@@ -1,4 +1,4 @@
-// The state of a recording in words: which words, of which kind. Pure.
+// Chooses the words for the state of a recording, and their kind. Pure.
 import type { Recording } from '../api/types'
 
 export type Kind = 'ready' | 'coming' | 'waiting' | 'failed' | 'gone' | 'none'

@@ -1,4 +1,4 @@
-// Who did what, and when: the audit of the business, by kind of act or by what was acted on, also as a file.
+// The audit of the business: its entries by kind of act or by object, also as a file.
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { Link } from 'react-router'

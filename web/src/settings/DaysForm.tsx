@@ -1,4 +1,4 @@
-// A form of the settings for how long something is kept. A shorter time removes what is older, for good: it is asked once more.
+// A form of the settings for how long something is kept. A shorter time removes older objects for good, so it asks for confirmation.
 import { useId, useState } from 'react'
 import type { BusinessPatch } from '../api/types'
 import { useTranslation } from '../i18n'
@@ -19,7 +19,7 @@ interface DaysFormProps {
   words: { [choice in Choice]?: string } & { days: string }
   legend: string
   help: string
-  /** What a shorter time removes. */
+  /** A sentence on the objects that a shorter time removes. */
   warning: (days: number) => string
 }
 

@@ -1,4 +1,4 @@
-// A form of the settings: its button is for what was changed, and a refusal is told below it.
+// A form of the settings: its button stores the changes, and a refusal is shown below it.
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import type { FormEvent, ReactNode } from 'react'
 import { patchBusiness } from '../api/api'

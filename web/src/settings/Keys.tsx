@@ -1,4 +1,4 @@
-// Who may sign in: sign-in links, API keys, sessions. The text of a link or a key is shown once.
+// Access to the business: sign-in links, API keys, sessions. The text of a link or a key is shown once.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useId, useState } from 'react'
 import { listKeys, makeKey, makeSignInLink, revokeKey } from '../api/api'

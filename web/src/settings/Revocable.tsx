@@ -1,4 +1,4 @@
-// A list of what lets in, each row of which can be revoked: keys, sessions, shared links.
+// A list of credentials, each of which can be revoked: keys, sessions, shared links.
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from '../i18n'
 import { Revoke } from './Revoke'
@@ -13,7 +13,7 @@ export interface Column<Row> {
 interface RevocableProps<Row> {
   rows: readonly Row[]
   idOf: (row: Row) => string | number
-  /** What a row is called, for the first column and the words of its button. */
+  /** The name of a row, for the first column and the words of its button. */
   nameOf: (row: Row) => string
   head: Column<Row>
   columns: Column<Row>[]

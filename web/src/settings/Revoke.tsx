@@ -12,7 +12,7 @@ interface RevokeProps {
   all?: boolean
 }
 
-/** A button that asks once more before it revokes. */
+/** A button that asks for confirmation before it revokes. */
 export function Revoke({ what, revoke, done, all = false }: RevokeProps) {
   const { t } = useTranslation(['app', 'errors'])
   const [asked, setAsked] = useState(false)

@@ -1,4 +1,4 @@
-// Who is signed in now, and the sign-in links that nobody used yet.
+// The sessions that are open now, and the sign-in links that are not used yet.
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { endSession, endSessions, listSessions } from '../api/api'
 import type { SessionList } from '../api/types'

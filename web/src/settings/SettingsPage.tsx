@@ -11,7 +11,7 @@ import { Together } from './Together'
 import '../ui/panels.css'
 import './settings.css'
 
-/** What an admin sets of the own business. */
+/** The settings of the business that its admins may change. */
 export default function SettingsPage() {
   const { t } = useTranslation()
   const admin = useSession().role === 'admin'

@@ -1,4 +1,4 @@
-// Shows its parts at once, when all of them have what they show: one that came later would move what somebody is about to press.
+// Shows its parts together, when all have their data: a part that came later would move a button that somebody is about to press.
 import { type QueryFilters, useIsFetching, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from '../i18n'

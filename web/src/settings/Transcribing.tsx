@@ -1,4 +1,4 @@
-// What is transcribed, in which language, and which words the engine is told to expect.
+// Settings of transcripts: which recordings get one, the language, and words that the engine should expect.
 import { useId, useState } from 'react'
 import type { Business } from '../api/types'
 import { useTranslation } from '../i18n'

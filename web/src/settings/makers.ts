@@ -1,5 +1,5 @@
-// Who made a session or a link, and who did what the audit has: the API says `key:ID`, `user:SUB`, `url:ID`, `link:ID`, `command`
-// or `service`.
+// Names the maker of a session or a link, and the actor of an entry of the audit. The API says `key:ID`, `user:SUB`, `url:ID`,
+// `link:ID`, `command` or `service`.
 import { useQuery } from '@tanstack/react-query'
 import { listKeys } from '../api/api'
 import { useTranslation } from '../i18n'

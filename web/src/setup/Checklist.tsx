@@ -1,4 +1,4 @@
-// The first hour of an admin: what is done, what is to be done, what is waited for. It ends by itself with the first call.
+// The checklist of an admin in the first hour: steps that are done, to do, or waited for. It ends by itself with the first call.
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
 import { Problem } from '../api/http'

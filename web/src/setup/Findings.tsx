@@ -3,7 +3,7 @@ import { useTranslation } from '../i18n'
 import { Icon } from '../ui/Icon'
 import '../ui/panels.css'
 
-/** Findings in words, with what is to be done. */
+/** Findings in words, with the steps to take. */
 export function Findings({ findings }: { findings: readonly Finding[] }) {
   const { t } = useTranslation()
   return findings.map(({ code, level, text, todo }) => (

@@ -1,7 +1,7 @@
-// What is missing before calls can be heard: what the service found, and what of it stops everything. Pure.
+// The findings of the service that keep calls from being heard, and those that stop everything. Pure.
 import type { Finding, Setup } from '../api/types'
 
-/** What needs somebody, the worst first. */
+/** The findings that a person has to mend, the worst first. */
 export function troublesOf(setup: Setup): Finding[] {
   const rank = { fail: 0, warn: 1, ok: 2 }
   return setup.findings.filter(({ level }) => level !== 'ok').sort((a, b) => rank[a.level] - rank[b.level])
@@ -20,7 +20,7 @@ export function stepsOf(setup: Setup): { credentials: StepState; webhook: StepSt
   }
 }
 
-/** What is entered at the provider: with its wish to try again where an answer is lost. */
+/** The webhook addresses to enter at the provider. Their fragments ask the provider to try again when an answer is lost. */
 export function urlsOf(setup: Setup, base: string): { call: string; recording: string } {
   const [call = '', recording = ''] = setup.webhook_urls.map((url) => {
     const whole = new URL(url, base).href

@@ -1,4 +1,4 @@
-// Lets in who is signed in. A session that ends leaves the page where it is, below a form to sign in again.
+// Shows the pages while somebody is signed in. When the session ends, the page stays in place, below a form to sign in again.
 import { useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router'
@@ -20,7 +20,7 @@ export function SessionGate({ children }: { children: ReactNode }) {
   const { data: session, error, isPending, refetch } = useSessionQuery()
   const { pathname } = useLocation()
   const navigate = useNavigate()
-  const [kept, setKept] = useState<Session | null>(null) // who was here last
+  const [kept, setKept] = useState<Session | null>(null) // the last subject that was signed in
   const left = pathname === '/signed-out'
 
   useEffect(() => {

@@ -9,7 +9,7 @@ import { announce } from '../ui/Announcer'
 
 export const SessionContext = createContext<Session | null>(null)
 
-/** Who is signed in; only below SessionGate. */
+/** The subject that is signed in. Use it only below SessionGate. */
 export function useSession(): Session {
   const session = useContext(SessionContext)
   if (!session) throw new Error('no session')

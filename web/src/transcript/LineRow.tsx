@@ -1,4 +1,4 @@
-// One line: when, who, what. The word that is heard is marked as it stands in the text, so in the order in which it is read.
+// One line: the time, the speaker, the text. The word that is heard is marked in its place in the text.
 import { type FormEvent, type KeyboardEvent, type Ref, useId, useMemo, useState, useSyncExternalStore } from 'react'
 import type { TranscriptSegment } from '../api/types'
 import { useTranslation } from '../i18n'
@@ -10,7 +10,7 @@ import { partsOf, type SaidLine } from './lines'
 import { rewritten } from './rewrite'
 import type { Speaker } from './speakers'
 
-/** Where the list puts the row. */
+/** The place that the list gives the row. */
 export interface Place {
   ref: Ref<HTMLDivElement>
   'data-index': number
@@ -120,7 +120,7 @@ function Writing({ segment, speakers, store, nameOf }: WritingProps) {
     try {
       await store(isSame ? null : { ...next, speaker: who })
     } catch {
-      setBusy(false) // the reason stands above the lines; what was written stays here
+      setBusy(false) // the reason stands above the lines; the typed text stays here
     }
   }
   function pressed(event: KeyboardEvent) {

@@ -78,7 +78,7 @@ export function Lines({ ref, lines, speakers, heard, found, chosen, seek, replac
     },
   }))
 
-  // What is heard stays in view.
+  // Keeps the line that is heard in view.
   useEffect(() => {
     if (!following) return
     let before = -1

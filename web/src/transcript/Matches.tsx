@@ -1,4 +1,4 @@
-// Where the words of a search were said in a call of the list. A press plays from there, on the call's page.
+// The places in a call of the list where the words of a search were said. A press plays from there, on the call's page.
 import { Link } from 'react-router'
 import type { Call, Match } from '../api/types'
 import { lastList } from '../app/lastList'

@@ -1,4 +1,4 @@
-// Where a transcript comes from: the engine and its model, the language, and who corrected it; earlier versions.
+// The origin of a transcript: the engine and its model, the language, the people who corrected it; earlier versions.
 import { useId } from 'react'
 import type { Transcript } from '../api/types'
 import { useTranslation } from '../i18n'

@@ -1,4 +1,4 @@
-// A transcript that is here: who speaks how much, the search, the lines, and where it comes from.
+// A transcript that is here: the speakers and their shares, the search, the lines, and its origin.
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { useLocation } from 'react-router'
 import { codeOf } from '../api/http'

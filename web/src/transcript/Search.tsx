@@ -1,4 +1,4 @@
-// Searching within a transcript. Enter goes on to the next place, with Shift back.
+// Searching within a transcript. Enter leads to the next place, with Shift to the one before.
 import type { KeyboardEvent } from 'react'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'

@@ -1,4 +1,4 @@
-// Who speaks, in which colour, how much; an agent gives names.
+// The speakers with their colours and shares; an agent may name them.
 import { type FormEvent, useState } from 'react'
 import type { Transcript } from '../api/types'
 import { useTranslation } from '../i18n'

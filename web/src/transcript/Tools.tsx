@@ -1,4 +1,4 @@
-// What can be done with a transcript as a whole.
+// Actions on a whole transcript.
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { announce } from '../ui/Announcer'

@@ -1,4 +1,4 @@
-// What was said in a recording: read, heard from any word on, searched, corrected. Here: whether there is one, and what else is said.
+// The transcript of a recording, to read, to hear from any word on, to search, to correct. Here: whether there is one, and its state.
 import { useEffect, useMemo, useState } from 'react'
 import type { Call, Recording, Transcript } from '../api/types'
 import { useTranslation } from '../i18n'
@@ -19,7 +19,7 @@ interface Props {
   /** Somebody has asked for a transcript, so there is something to read. */
   asked: boolean
   onAsked: () => void
-  /** Told who is on which channel, as the transcript has it. */
+  /** Called with the role on each channel, according to the transcript. */
   onSpeakers: (speakers: readonly Speaker[]) => void
 }
 
@@ -60,7 +60,7 @@ export default function TranscriptCard({ call, recording, sid, asked, onAsked, o
   )
 }
 
-/** How it stands, where there is something to say. */
+/** The state of the transcript in words, if there is something to say. */
 function State({ transcript, sid, asks }: { transcript: Transcript; sid: string; asks: boolean }) {
   const { t } = useTranslation('transcript')
   const { percent } = useFormat()
@@ -93,7 +93,7 @@ function State({ transcript, sid, asks }: { transcript: Transcript; sid: string;
   return null
 }
 
-/** Asks for one. `again`: there was a try. */
+/** A button that requests a transcript. `again`: an earlier try failed. */
 export function Ask({ sid, again = false, onAsked }: { sid: string; again?: boolean; onAsked?: () => void }) {
   const { t } = useTranslation('transcript')
   const asking = useTranscribing(sid)

@@ -12,7 +12,7 @@ const dropped = /^[\p{M}'’‘`"״׳”“\u200e\u200f\u202a-\u202e\u2066-\u206
 const quotes = /^['’‘`"״׳”“]$/
 const hyphens = /^[-־‐‑–—]$/
 
-/** What a search sees of a text. */
+/** A text in the form in which a search compares it. */
 export function fold(text: string): Folded {
   let folded = ''
   const at: number[] = []
@@ -37,7 +37,7 @@ export interface Found {
 }
 const MOST = 5000
 
-/** Where what was found ends in the source: with its marks, without quotes behind it. */
+/** The end of a match in the source: with its marks, without quotes behind it. */
 function endOf({ source, at }: Folded, from: number, to: number): number {
   let end = at[to] ?? source.length
   while (end > (at[from] ?? 0) + 1 && quotes.test(source[end - 1] ?? '')) end--

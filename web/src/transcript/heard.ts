@@ -1,4 +1,4 @@
-// What is heard of a transcript at this moment. While it plays it looks once a frame; a row is drawn again only when its word changes.
+// The words of a transcript that are heard now. While it plays it looks once a frame; a row is drawn again only when its word changes.
 import type { Engine } from '../player/engine'
 import { type Heard, heardAt, type Line, lineAt } from './lines'
 
@@ -36,7 +36,7 @@ export class HeardNow {
     }
   }
 
-  /** Begins to follow the player; the answer ends it. */
+  /** Begins to follow the player. Returns a function that ends it. */
   follow(): () => void {
     const undo = this.engine.subscribe(() => this.#changed())
     this.#changed()

@@ -1,4 +1,4 @@
-// What a transcript shows, line by line: segments with the places of their words, and gaps where something is missing. Pure.
+// A transcript line by line: segments with the places of their words, and gaps where something is missing. Pure.
 import type { TranscriptSegment, TranscriptWord } from '../api/types'
 
 /** A word, or the whole line where the engine knows no words: where it stands in the text, and when it is heard. */
@@ -110,7 +110,7 @@ export function partsOf(text: string, words: readonly Word[], found: readonly { 
   }))
 }
 
-/** The line of `t`: what is said, else what was said last. */
+/** The line at `t`: the one that is spoken, otherwise the last one before. */
 export const lineAt = (lines: readonly Line[], t: number): number => Math.max(0, lastBegun(lines, t))
 
 /** Whether a text is read from the right: by its first letter that has a direction, as `dir="auto"` finds it. */
@@ -119,7 +119,7 @@ export const isFromRight = (text: string): boolean => {
   return strong !== undefined && /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(strong)
 }
 
-/** The text as a file or a message has it: who says what, and when. */
+/** The text for a file or a message: each line with its time and speaker. */
 export function plainText(lines: readonly Line[], nameOf: (speaker: string) => string, clock: (s: number) => string) {
   return lines
     .filter((line) => line.kind === 'said')

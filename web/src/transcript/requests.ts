@@ -1,4 +1,4 @@
-// What a transcript's page asks of the API. An answer's ETag goes with it: a correction is of the version that was read.
+// The requests of a transcript's page. Each answer comes with its ETag, because a correction names the version that was read.
 import { ask, Problem } from '../api/http'
 import type { Transcript, TranscriptEdit } from '../api/types'
 
@@ -24,7 +24,7 @@ async function askKept(path: string, init: RequestInit & { json?: unknown }): Pr
   return { transcript, etag: (await begun).headers.get('ETag') ?? '' }
 }
 
-/** Null: nobody asked for one. */
+/** Null: no transcript was requested. */
 export async function getTranscript(sid: string, version: number | null, signal: AbortSignal): Promise<Kept | null> {
   const query = version === null ? '' : `?version=${version}`
   try {

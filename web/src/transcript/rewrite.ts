@@ -1,7 +1,7 @@
-// What becomes of a segment when somebody writes it anew: words that stay keep their times, new ones share the time between. Pure.
+// Times the words of a segment after somebody corrected it: words that stay keep their times, new ones share the time between. Pure.
 import type { TranscriptSegment, TranscriptWord } from '../api/types'
 
-const MOST = 400 // words of a segment that are compared; longer ones are timed anew
+const MOST = 400 // words of a segment that are compared; in longer ones all words get new times
 
 export const wordsIn = (text: string): string[] => text.split(/\s+/).filter(Boolean)
 

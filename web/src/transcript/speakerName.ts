@@ -1,4 +1,4 @@
-// What a speaker is called: in the reader's language, where nobody gave a name.
+// The name of a speaker: the one that people gave, otherwise one in the reader's language.
 import { useCallback } from 'react'
 import { useTranslation } from '../i18n'
 

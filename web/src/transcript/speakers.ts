@@ -1,4 +1,4 @@
-// Who speaks in a transcript: names, colours, channels. Pure.
+// The speakers of a transcript: names, colours, channels. Pure.
 import type { TranscriptSegment } from '../api/types'
 
 export interface Speaker {

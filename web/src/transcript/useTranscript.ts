@@ -1,4 +1,4 @@
-// The transcript of a recording, kept true by the stream, or by looking now and then while it is made.
+// The transcript of a recording. The stream updates it; without it, requests now and then while it is made.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Problem } from '../api/http'
 import type { TranscriptEdit } from '../api/types'
@@ -13,7 +13,7 @@ const keyOf = (sid: string, version: number | null = null) => ['transcript', sid
 
 export const isComing = (status: string) => status === 'queued' || status === 'running'
 
-/** `asked`: somebody asked for one, else the server is not asked. `version`: null for the newest. */
+/** `asked`: a transcript was requested; otherwise nothing is sent to the server. `version`: null for the newest. */
 export function useTranscript(sid: string, asked: boolean, version: number | null = null) {
   const client = useQueryClient()
   const key = keyOf(sid, version)
@@ -31,7 +31,7 @@ export function useTranscript(sid: string, asked: boolean, version: number | nul
     if (event.kind !== 'transcript' || event.transcript.recording_sid !== sid) return
     const { status, progress } = event.transcript
     const known = client.getQueryData<Kept | null>(key)
-    // What an event does not tell (why it waits, what was said) is read.
+    // An event does not hold everything (why it waits, the text), so the rest is read.
     if (!known || status !== known.transcript.status || status !== 'running') return void query.refetch()
     client.setQueryData<Kept>(key, { ...known, transcript: { ...known.transcript, status, progress } })
   })
@@ -40,7 +40,7 @@ export function useTranscript(sid: string, asked: boolean, version: number | nul
   return query
 }
 
-/** Stores a correction of what was read as `etag`. */
+/** Stores a correction of the version that was read with `etag`. */
 export function useCorrection(sid: string, etag: string) {
   const client = useQueryClient()
   const { t } = useTranslation('transcript')

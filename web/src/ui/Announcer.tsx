@@ -1,4 +1,4 @@
-// Says aloud, and shows for a moment, what happened.
+// Tells screen readers what happened, and shows it for a moment.
 import { useSyncExternalStore } from 'react'
 import './announcer.css'
 
@@ -6,7 +6,7 @@ let said: { text: string; shown: boolean; n: number } = { text: '', shown: false
 const listeners = new Set<() => void>()
 let timer: ReturnType<typeof setTimeout> | undefined
 
-/** `shown`: for those who see, too. */
+/** `shown`: also on the screen. */
 export function announce(text: string, { shown = false } = {}) {
   said = { text, shown, n: said.n + 1 }
   clearTimeout(timer)

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { useTranslation } from '../i18n'
 import { Icon } from './Icon'
 
-/** Says itself that it copied: what is said elsewhere is not heard from within a dialog. */
+/** Says itself that it copied: while a dialog is open, screen readers do not read messages outside of it. */
 export function Copy({ text, words = false }: { text: string; words?: boolean }) {
   const { t } = useTranslation()
   const [copied, setCopied] = useState<string | null>(null)

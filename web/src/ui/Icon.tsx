@@ -1,4 +1,4 @@
-// Icons of 24 units, drawn with the text's colour. They say nothing to a screen reader: whoever uses one names it.
+// Icons of 24 units, drawn with the text's colour. Screen readers skip them: the component that uses one gives it a name.
 const paths = {
   play: (
     <path

@@ -5,7 +5,7 @@ import './dropdown.css'
 import './popover.css'
 
 interface Props {
-  label: string // what the panel is
+  label: string // the name of the panel
   words?: string // on the button; else the label
   icon?: IconName
   bare?: boolean // the icon alone

@@ -1,4 +1,4 @@
-// What a mark means, told where it stands: elements with data-tip, under a resting mouse or with the keyboard on them. Those of the
+// Explains marks in their place: elements with data-tip, under a resting mouse or with the keyboard on them. Those of the
 // class tipped do nothing else: a press or a tap tells it at once.
 import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import './tips.css'

@@ -1,5 +1,5 @@
-// A part of the page that is loaded when it is first needed. A part that can't be loaded is not there, or says so, and breaks nothing
-// around it: React's lazy() would throw, and keep the failure.
+// A part of the page that is loaded when it is first needed. If it can't be loaded, it shows nothing or a message, and the page around
+// it stays: React's lazy() would throw, and keep the failure.
 import { type ComponentType, useState } from 'react'
 import { useChunk } from './useChunk'
 

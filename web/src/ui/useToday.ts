@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react'
 import { dayStart } from '../i18n/day'
 
 const today = () => dayStart(new Date()).getTime()
-const MOST_MS = 60 * 60_000 // clocks are set, machines sleep: the day is looked at again after that at the latest
+const MOST_MS = 60 * 60_000 // clocks are set, machines sleep: the day is checked again after this time at the latest
 
 /** The first millisecond of today. */
 export function useToday(): number {

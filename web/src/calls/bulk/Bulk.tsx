@@ -1,4 +1,4 @@
-// What can be done to the calls that were chosen: their recordings in one archive, a tag, a CSV file, deletion.
+// Actions on the chosen calls: an archive of their recordings, a tag, a CSV file, deletion.
 import { useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, type ReactNode, useId, useState } from 'react'
 import { deleteCall, patchCall } from '../../api/api'

@@ -9,7 +9,7 @@ export interface Wanted {
   recording: Recording
 }
 
-/** What can be had of these calls now. */
+/** The recordings of these calls that can be downloaded now. */
 export const readyOf = (calls: readonly Call[]): Wanted[] =>
   calls.flatMap((call) =>
     call.recordings.filter(({ status }) => status === 'ready').map((recording) => ({ call, recording })),

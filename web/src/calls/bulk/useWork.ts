@@ -1,4 +1,4 @@
-// One thing done to many calls, one after the other: how far it is, a way to stop it, and what was left undone and why.
+// Does one action to many calls, one after the other. Tells its progress, can be stopped, and says which calls failed and why.
 import { useEffect, useRef, useState } from 'react'
 import { codeOf } from '../../api/http'
 
@@ -12,7 +12,7 @@ export interface Outcome {
   code: string | null // why the first of them
 }
 
-/** It would be the same for all that follow. */
+/** The same error would follow for all other calls. */
 const stops = new Set(['unauthorized', 'forbidden', 'offline', 'internal'])
 
 export function useWork() {
