@@ -1,4 +1,4 @@
-/* audit.c - what an entry of the audit costs: bench_audit DIRECTORY [ENTRIES [GROUP]]. Appends ENTRIES plays to a fresh SQLite
+/* audit.c - the cost of an audit entry: bench_audit DIRECTORY [ENTRIES [GROUP]]. Appends ENTRIES plays to a fresh SQLite
  * ledger, GROUP in a transaction, as domain/audit_queue.c does, and prints the processor's nanoseconds an entry, with the share
  * of begin and commit; behind that those of the thread that answers a play, which puts the entry into the queue while the writer
  * takes others out of it. Under callgrind with --toggle-collect=append_group it counts the instructions of the first. */

@@ -1,4 +1,4 @@
-/* claims - what a claim costs beside many businesses. bench_claims DIRECTORY [ROUNDS]
+/* claims - measures the cost of a claim beside many businesses. bench_claims DIRECTORY [ROUNDS]
  *
  * Each case has a database of its own in DIRECTORY. A round runs one claim job (queue_maintain, then CLAIMS claims) in each of
  * them in turn and rolls it back. Prints for each case its name, a tab, and the processor time of a claim in us: the median

@@ -1,4 +1,4 @@
-/* decider.c - the smallest service that decides who may: 204 for one Authorization, 401 for any other.
+/* decider.c - the smallest service that checks credentials: 204 for one Authorization, 401 for any other.
  *
  *   decider AUTHORIZATION      prints the port it chose on 127.0.0.1
  *

@@ -1,8 +1,8 @@
-/* floor.c - what the kernel alone takes for an answer: no parsing, no look-up, no headers of its own.
+/* floor.c - measures the time that the kernel alone takes for an answer: no parsing, no look-up, no headers of its own.
  *
  *   floor FILE SIZE STATUS      prints the port it chose on 127.0.0.1
  *
- * Whatever comes is answered with STATUS and the file's first SIZE bytes: up to 4 KiB in one send, more by sendfile behind
+ * Every request is answered with STATUS and the file's first SIZE bytes: up to 4 KiB in one send, more by sendfile behind
  * a head with MSG_MORE. One thread, edge-triggered, one request in hand on each connection. */
 #include <arpa/inet.h>
 #include <errno.h>

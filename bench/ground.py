@@ -60,7 +60,7 @@ def a_volume(directory, mib):
     try:
         yield place
     finally:
-        subprocess.run(["fsfreeze", "--unfreeze", place], capture_output=True)  # nothing hangs, whatever went wrong
+        subprocess.run(["fsfreeze", "--unfreeze", place], capture_output=True)  # nothing hangs, also after an error
         subprocess.run(["umount", "-l", place], check=True)
 
 

@@ -1,4 +1,4 @@
-"""Case of the audit: what plays cost the server's processor with an entry each, and without."""
+"""Case of the audit: the processor time of the server for plays, with an entry each, and without."""
 import os
 import re
 import shutil
@@ -122,7 +122,7 @@ class Round:
 
 
 def per_entry(quick):
-    """What bench_audit says: nanoseconds where it is written and where it is answered, and instructions by callgrind (which has no
+    """The figures of bench_audit: nanoseconds where it is written and where it is answered, and instructions by callgrind (which has no
     SHA instructions) where it is written."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as one, tempfile.TemporaryDirectory(dir="/var/tmp") as two:
         ns = [float(word) for word in run([BUILD / "bench/bench_audit", one, ENTRIES[quick]]).split()]
@@ -136,7 +136,7 @@ def per_entry(quick):
 
 
 class Rounds:
-    """Medians of several rounds of the same work. answered_us: what an entry adds in the thread that answers."""
+    """Medians of several rounds of the same work. answered_us: the time that an entry adds in the thread that answers."""
 
     def __init__(self, world, server, sids, rounds, known, idle, answered_us, work):
         made = [Round(world, server, sids, known, idle, work) for _ in range(rounds)]
@@ -153,7 +153,7 @@ class Rounds:
 
 
 def audit(quick):
-    """What an entry adds where it is answered is too little to be seen in the difference of two runs: bench_audit measures it."""
+    """An entry adds too little where it is answered to be seen in the difference of two runs: bench_audit measures it."""
     n, rounds = (400, 2) if quick else (2_000, 8)
     (written_ns, answered_ns), instructions = per_entry(quick)
     with a_world() as world:

@@ -75,7 +75,7 @@ def windows(neighbours, is_over):
 
 
 def felt(name, quiet, during):
-    """What a neighbour felt as text, times quiet, and whether none of its requests was refused."""
+    """The times of a neighbour as text, times quiet, and whether none of its requests was refused."""
     was, now = (statistics.median(each["p99_ms"] for each in all_of) for all_of in (quiet, during))
     missed = sum(map(refused, during))
     asked = sum(each["count"] for each in during)

@@ -38,7 +38,7 @@ def retry_all(quick):
         with database(world) as db:
             calls = add_calls(db, world.busy, n, 0)
             add_recordings(db, world.busy, calls, "failed", fail_count=3, error_code="provider_error", failed_at=1)
-        world.busy.at.outage = hang  # what is fetched meanwhile costs nobody's processor
+        world.busy.at.outage = hang  # downloads meanwhile take no processor time from others
         server = serve(world)
         seen, over = set(), threading.Event()
         watch = threading.Thread(target=watch_progress, args=(server, seen, over))

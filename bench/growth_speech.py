@@ -1,4 +1,4 @@
-"""What searches of transcripts cost, and what transcribing costs others: rows of growth.py."""
+"""Cases of transcripts: the cost of their searches, and of transcribing for other businesses. Rows of growth.py."""
 import bisect
 import contextlib
 import hashlib

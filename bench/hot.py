@@ -1,6 +1,6 @@
 """Ready recordings in the page cache: requests a second and their cost.
 
-Servers take turns within each round, so that what else the machine does hits all alike; medians of the rounds."""
+Servers take turns within each round, so that other load of the machine affects all alike; medians of the rounds."""
 import concurrent.futures
 import json
 import os
@@ -129,7 +129,7 @@ def deciding(stack, stage, directory, sid, rounds, seconds):
 
 
 def crowded(targets, rounds, seconds):
-    """{server: milliseconds of a 2-byte probe} while as many downloads of a mebibyte as there are connections go on."""
+    """{server: milliseconds of a 2-byte probe} while as many downloads of a mebibyte run as there are connections."""
     results = {target.family: [] for target in targets}
     for _ in range(rounds):
         for target in targets:

@@ -59,7 +59,7 @@ static long long now_us(void) {
   return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
-/* What the threads of a process have run, user and system, in nanoseconds. */
+/* The processor time of a process, user and system, in nanoseconds. */
 static long long cpu_ns(int pid) {
   char path[96];
   long long sum = 0, ns;

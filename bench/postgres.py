@@ -179,7 +179,7 @@ set session_replication_role = default; analyze"""
 
 
 def claims_of(a, url, ours, waiting, businesses):
-    """The queue is made anew, without triggers."""
+    """The queue is made again, without triggers."""
     ask(url, "set search_path = callreel, public; " + QUEUED.format(waiting=waiting, businesses=businesses))
     for text in ("vacuum", "checkpoint"):
         ask(url, text)

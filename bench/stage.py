@@ -102,7 +102,7 @@ class Target:
         self.name, self.port, self.pids, self.paths, self.key = name, port, pids, paths, key
 
     def load(self, what, seconds, length=None, connections=CONNECTIONS, yielding=False):
-        """yielding: to whoever else loads the clients' cores."""
+        """yielding: to other processes that load the clients' cores."""
         argv = [*(["nice", "-n", "19"] if yielding else []), BUILD / "bench/bench_load"]
         for pid in self.pids:
             argv += ["-p", pid]

@@ -68,7 +68,7 @@ def settled_kib(pids):
 
 def held_memory(port, pids, text, count):
     """KiB that count connections add."""
-    for s in connect(port, 64, text):  # what the first requests ever take is no connection's
+    for s in connect(port, 64, text):  # memory that the very first requests take is not counted for connections
         s.close()
     before = settled_kib(pids)
     held = connect(port, count, text)

@@ -35,7 +35,7 @@ def write_if_changed(path, data):
 
 
 def watched(paths, parts):
-    """What decides whether this has to run again: files, directories, and what may be there later."""
+    """The paths that decide whether this has to run again: files, directories, and paths that may exist later."""
     for path, (_, chosen) in zip(paths, parts):
         yield from path.split(":")
         if chosen.is_dir():

@@ -183,7 +183,7 @@ def count_meson(log):
         test = json.loads(line)
         own = count_tap(test.get("stdout") or "", test["name"].split(" / ", 1)[-1])
         if test["result"] == "SKIP" and own.passed + own.failed + own.skipped == 0:
-            own.failed = 1  # tests skip one by one; what prints no result has run nothing, or prints it in another form
+            own.failed = 1  # tests skip one by one; a program that prints no result has run nothing, or prints it in another form
         elif test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and own.failed == 0:
             own.failed = 1
         elif test["result"] in ("OK", "EXPECTEDFAIL") and own.passed + own.skipped == 0:
@@ -277,7 +277,7 @@ def unit_asan():
 
 
 def unit_rest():
-    """What unit-asan leaves out: the suite `plain`, and in full size the tests that do less under a sanitizer."""
+    """Runs the tests that unit-asan leaves out: the suite `plain`, and in full size the tests that do less under a sanitizer."""
     return unit_tests("build-test", "none", "--suite", "plain", "--suite", "sized")
 
 
@@ -327,8 +327,8 @@ def story_tsan():
 
 
 def fuzz():
-    """Runs each target over its kept corpus and for some seconds more, one on each core. In the long form goes on with a day's
-    worth of fuzzing, in pieces."""
+    """Runs each target over its kept corpus and for some seconds more, one on each core. In the long form continues with a
+    day's worth of fuzzing, in pieces."""
     install_packages("fuzz")
     seconds = FUZZ_SECONDS_LONG if LONG else FUZZ_SECONDS
     time_in_all = seconds * len(list((ROOT / "tests/fuzz").glob("*.c")))
@@ -346,7 +346,7 @@ def fuzz():
 
 
 def speech():
-    """Real voices through real speech engines. What can't be fetched is a skipped test."""
+    """Real voices through real speech engines. An engine that can't be fetched is a skipped test."""
     code, said = run("script/install-packages", "speech")
     if code:
         tally = Tally(skipped=1)

@@ -5,7 +5,7 @@ one cache folder, in files named by those digests: a second checkout uses them, 
 
     CALLREEL_CACHE, else $XDG_CACHE_HOME/callreel, else ~/.cache/callreel
         whisper-DIGEST[-portable]/whisper-server
-        building-DIGEST[-portable]/     while it is built, or was interrupted: the next install goes on from there
+        building-DIGEST[-portable]/     while it is built, or was interrupted: the next install continues from there
         models/NAME-DIGEST.bin          ggml, converted here
         models/NAME-DIGEST/             CTranslate2, for faster-whisper: fetch_folder()"""
 import contextlib

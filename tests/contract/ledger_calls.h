@@ -148,7 +148,7 @@ static void many_legs_follow_their_top_in_parts(void **state) {
   }
 }
 
-/* What an upgrade, an earlier release, and a recording of a call with more legs than a write takes leave for later. */
+/* Work that is left for later by an upgrade, an earlier release, and a recording of a call with more legs than a write takes. */
 static void upkeep_catches_up(void **state) {
   struct db *db = ((struct contract *)*state)->db;
   enum { LEGS = 110 };
@@ -395,7 +395,7 @@ static void documents_are_divided_into_blocks(void **state) {
                            scratch_named_call(db, business, k, "+15550001111", k == 5 || k == 200 ? "Rare" : "Ann"));
   assert_ok(calls_blocks_are_due(db, &due));
   assert_int_equal(due, is_sqlite);
-  for (int round = 0; round < 4; round++) { /* not marked; marked; while an upgrade goes on; open again */
+  for (int round = 0; round < 4; round++) { /* not marked; marked; while an upgrade runs; open again */
     if (is_sqlite && round > 1)
       IN_TRANSACTION(db, assert_ok(db_run(db,
                                           DB_FOR_SQLITE "update call_documents_blocks set added = ?1"

@@ -43,7 +43,7 @@ static void what_leaves_the_index_of_the_search_is_to_be_forgotten(void **state)
   for (; !done; begins = false) IN_TRANSACTION(db, assert_ok(forgets_rewrite_part(db, begins, &done)));
   IN_TRANSACTION(db, assert_ok(forgets_end(db, wanted)));
   if (is_server) return;
-  assert_ok(forgets_next(db, &wanted)); /* what came meanwhile */
+  assert_ok(forgets_next(db, &wanted)); /* rows that came meanwhile */
   assert_int_equal(wanted, 2);
   IN_TRANSACTION(db, assert_ok(forgets_end(db, wanted)));
   assert_int_equal(forgets_next(db, &wanted), ERR_NOT_FOUND);

@@ -118,7 +118,7 @@ static void failed_recordings_are_listed_in_parts(void **state) {
 
 /* ---- the queue ---- */
 
-/* What recording_apply does of a claim. */
+/* The part of recording_apply that concerns a claim. */
 static void lease(struct db *db, int64_t business, const char *sid, int64_t until) {
   struct recording was = scratch_row(db, business, sid), next = was;
   next.lease_token++;

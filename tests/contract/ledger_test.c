@@ -1,4 +1,4 @@
-/* ledger_test.c - what every database must do: each function of the ledger, and each of its statements. The last test knows from
+/* ledger_test.c - every database does the same: each function of the ledger, and each of its statements. The last test knows from
  * the others which statements were run. */
 #include "ledger_access.h"
 #include "ledger_audit.h"

@@ -89,7 +89,7 @@ static void a_transcript_is_asked_for_made_and_made_anew(void **state) {
                  assert_ok(transcripts_piece_put(db, &task, 1, 0, 0, STR("a"), NOW));
                  assert_ok(transcripts_piece_put(db, &task, 1, 0, 0, STR("again"), NOW));
                  assert_int_equal(transcripts_piece_put(db, &task, 2, 0, 1, STR("x"), NOW), ERR_CONFLICT));
-  /* its worker dies: another one goes on, and nothing that the first one sends counts */
+  /* its worker dies: another one continues, and nothing that the first one sends counts */
   assert_ok(transcript_claim(db, "w2", NOW + TASK_LEASE_MS, &other, &t));
   assert_true(t.pieces_done == 1 && t.pieces_all == 3);
   IN_TRANSACTION(db, assert_int_equal(transcripts_piece_put(db, &task, 1, 1, 0, STR("x"), NOW), ERR_CONFLICT);

@@ -1,4 +1,4 @@
-/* tape_test.c - what listeners may rely on, with both writers: a fill of this process, and a followed fill of another one. */
+/* tape_test.c - the promises to listeners, with both writers: a fill of this process, and a followed fill of another one. */
 #include "../unit/ledger/rows_scratch.h"
 
 #include <ftw.h>

@@ -86,7 +86,7 @@ for (const [language, theme] of [['en', 'light'], ['he', 'dark']])
 const signed = async (sid) => new URL((await (await w.api('POST', `/api/recordings/${sid}/url`)).json()).url, w.base).search
 const link = () => /token=[\w-]+/.exec(w.run('signin', '--business', '1', '--role', 'agent'))[0]
 
-// What somebody sees who is not signed in, no longer, or in another place than meant.
+// The pages for somebody who was never signed in, is no longer signed in, or opens a wrong address.
 for (const [language, theme] of [['en', 'light'], ['he', 'dark']])
   test(`axe finds nothing on the pages outside in ${language}, ${theme}`, async () => {
     const found = []

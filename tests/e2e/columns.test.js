@@ -1,4 +1,4 @@
-// How wide the columns of the list are, and how high its rows.
+// The widths of the columns of the list, and the heights of its rows.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { judged, world } from './world.js'

@@ -8,7 +8,7 @@ import { eventually, root, watch, world } from './world.js'
 
 const example = readFileSync(path.join(root, 'docs/embedding.html'), 'utf8')
 let w, host, origin, ready
-let page = '' // what the other origin serves
+let page = '' // the pages that the other origin serves
 
 before(async () => {
   host = http.createServer((_, answer) => answer.writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': policy() }).end(page))

@@ -17,7 +17,7 @@ async function ready(options) {
   return call
 }
 
-// What a test set must not make others fail, whether it passed or not.
+// A setting that one test made must not make others fail, whether it passed or not.
 afterEach(async () => {
   await w.closePeople()
   await retention({ retention_days: null, retention_metadata_days: 0 })

@@ -56,7 +56,7 @@ test('what is chosen right after the filters were cleared is all that is set', a
   })
   await page.waitForURL('**/?status=no-answer')
   await shows(page, calls.silent)
-  // What was typed and not asked yet goes with the filters too.
+  // Text that was typed and not sent yet is cleared with the filters, too.
   await page.getByRole('searchbox').fill('Carvalho')
   await page.getByRole('button', { name: 'Clear filters' }).first().click()
   await rowOf(page, calls.outgoing).waitFor()

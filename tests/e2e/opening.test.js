@@ -74,7 +74,7 @@ for (const language of ['en', 'he']) test(`the script of the first page stays sm
   })
   await page.goto('/')
   await chipOf(page, ready).waitFor()
-  // What comes later is for what may be pressed next.
+  // Later requests are for buttons that may be pressed next.
   const before = await page.evaluate(() => performance.getEntriesByType('resource').filter((it) => it.startTime < window.shownAt).map((it) => new URL(it.name).pathname))
   const first = [...loaded].filter(([name]) => before.includes(name))
   assert.ok(first.length > 0 && first.every(([, encoding]) => encoding === 'gzip'), JSON.stringify(first))
@@ -96,7 +96,7 @@ test('six tabs are open and all still answer', async () => {
     await page.waitForURL(/q=Rosen/)
     await rowOf(page, ready).waitFor()
   }
-  // Whoever holds the stream closes: another one takes it over, and news still come to all.
+  // The tab that holds the stream closes: another one takes it over, and events still come to all.
   const leader = pages[streams.findIndex((seen) => seen.paths('/api/events').length === 1)]
   await leader.close()
   const rest = pages.filter((page) => page !== leader)

@@ -182,7 +182,7 @@ test('a call: notes at a moment, tags, its legs, others of its number, the next 
   await page.waitForURL(`**/calls/${short.call_sid}`)
   await page.getByRole('link', { name: 'Next call of the list' }).click()
   await page.waitForURL(`**/calls/${absent.call_sid}`)
-  // What was never recorded is no failure, and is not asked for by a slip of the hand.
+  // A call that was never recorded is no failure, and one wrong press does not request it.
   await page.locator('.card').getByText('Nothing recorded').waitFor()
   assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0)
   const asked = watch(page)

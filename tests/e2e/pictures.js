@@ -1,5 +1,5 @@
 // Compares a picture with the one that is kept in pictures/. Blocks of 4 by 4 pixels are compared by their mean colour, so that
-// the edges of letters may be drawn otherwise; a few blocks may differ. `npm run pictures` makes the kept ones anew.
+// the edges of letters may be drawn otherwise; a few blocks may differ. `npm run pictures` makes the kept ones again.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'

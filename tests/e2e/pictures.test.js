@@ -30,7 +30,7 @@ before(async () => {
 })
 after(() => w.stop())
 
-// What is another in every world: instead of it the page is answered this.
+// Values that differ in every world: the page gets these instead.
 const peaks = (n) => Array.from({ length: 400 }, (_, i) => Math.round(Math.max(0, Math.sin(i / 9 + n) * 60 + Math.sin(i / 2.3) * 40))).flatMap((high) => [-high, high])
 const waveform = { version: 2, channels: 2, sample_rate: 8000, samples_per_pixel: 1200, bits: 8, length: 400 }
 waveform.data = peaks(0).flatMap((_, i, all) => (i % 2 ? [] : [all[i], all[i + 1], peaks(3)[i], peaks(3)[i + 1]]))

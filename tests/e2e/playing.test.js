@@ -186,7 +186,7 @@ test('a seek to 90 % of what still arrives plays there when those bytes come', a
 test('what does not come yet is told in words, and plays by itself when it comes', async () => {
   const made = await w.call({ seconds: 8, faults: ['not_yet'] })
   const page = await (await w.person()).newPage()
-  // As if the server's patience were over at once: what it then says is the same.
+  // As if the server had waited long enough at once: its answer is the same.
   await page.route('**/stream', (route) => route.fulfill({ status: 202, contentType: 'application/json', body: '{}' }), { times: 1 })
   await page.goto('/')
   await chipOf(page, made).filter({ hasText: 'Waiting for the provider' }).waitFor()

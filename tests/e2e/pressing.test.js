@@ -1,4 +1,4 @@
-// The player as hands meet it: mouse, touch, drags, keys of any layout.
+// The player under mouse, touch, drags, and keys of any layout.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { audio, eventually, judged, near, noteSeeks, pressAt, rowOf, sounds, watch, world } from './world.js'

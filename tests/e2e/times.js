@@ -1,6 +1,6 @@
 // Tells how long people wait for the page: node times.js [ROUNDS]. Times are told, never judged: read them beside the load, on a
 // machine that does nothing else. Each round is a browser that has nothing in its cache. The simulator answers a cold request at
-// once: what is told of it is what callreel and the browser add to the provider's first byte.
+// once: the times are those that callreel and the browser add to the provider's first byte.
 import os from 'node:os'
 import { eventually, rowOf, world } from './world.js'
 

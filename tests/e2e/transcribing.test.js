@@ -6,7 +6,7 @@ import { eventually, judged, watch, world } from './world.js'
 
 let w, engine
 const asks = [] // requests that wait for their answer
-let says = null // what each request is answered with at once; null: it waits in asks
+let says = null // the answer to each request at once; null: the request waits in asks
 before(async () => {
   engine = createServer((request, response) => {
     request.resume()
@@ -59,7 +59,7 @@ test('a transcript that nobody asked for is not looked for, until somebody asks'
   await w.until(call.recording_sid, 'ready')
   const page = await (await w.person({ role: 'agent' })).newPage()
   const seen = watch(page)
-  const told = [] // what the browser itself says in the console
+  const told = [] // messages of the browser itself in the console
   page.on('console', (message) => message.type() === 'error' && told.push(message.text()))
   await page.goto(`/calls/${call.call_sid}`)
   await page.getByRole('button', { name: 'Transcribe' }).waitFor()

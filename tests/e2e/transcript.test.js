@@ -62,7 +62,7 @@ async function opened(call, wishes) {
 const word = (page, text) => page.locator('.word', { hasText: text }).first()
 /** Until the audio goes there. */
 const goesTo = (page, at) => eventually(() => page.evaluate((wanted) => window.places.some((place) => Math.abs(place - wanted) < 0.01), at), `it goes to ${at}`)
-/** What is marked, and what is heard, at one moment. */
+/** The words that are marked, and those that are heard, at one moment. */
 async function halted(page) {
   await page.evaluate(() => document.querySelector('audio').pause())
   await page.locator('.card .play:not(.play-playing)').waitFor()

@@ -16,7 +16,7 @@ const binary = path.join(build, 'callreel')
 const noSync = path.join(build, 'tests/preload/libno_sync.so')
 export const PATIENCE_MS = 30_000
 
-/** Until `look` gives something true; what it gave. Looks again on every step of the event loop that a timer allows. */
+/** Waits until `look` returns something true, and returns that. Looks again on every step of the event loop that a timer allows. */
 export async function eventually(look, what = look.toString()) {
   const until = Date.now() + PATIENCE_MS
   for (;;) {
@@ -155,14 +155,14 @@ export async function world({ settings = {}, language = 'en-GB', demo = false, b
   }
 }
 
-/** What the page asked for, and what it complained of. */
+/** The requests of the page, and its errors. */
 export function watch(page) {
   const asked = []
   const complaints = []
   page.on('request', (request) => asked.push({ method: request.method(), url: new URL(request.url()), type: request.resourceType() }))
   page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)))
   page.on('console', (message) => {
-    // A refused request is also told by the browser itself; whoever expects one looks at the page.
+    // The browser itself also reports a refused request; a test that expects one checks the page.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text())
   })
   return {
@@ -210,7 +210,7 @@ const axeOptions = {
   preload: { assets: ['media'] }, // no rule among these looks at style sheets
 }
 
-/** What axe finds in the page as it is now, a line for each element. */
+/** The findings of axe in the page as it is now, a line for each element. */
 export async function judged(page, what) {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe)
   const { violations } = await page.evaluate((options) => axe.run(document, options), axeOptions)

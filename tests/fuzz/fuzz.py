@@ -78,7 +78,7 @@ def spent_so_far(targets):
 
 
 def fuzz_a_day(targets, day, piece, budget, pool):
-    """What was found by each target, None where nothing was, after budget seconds or when each has had its share of the day."""
+    """The finding of each target, None if there is none, after budget seconds or when each has had its share of the day."""
     cores, share, began = len(os.sched_getaffinity(0)), day / len(targets), time.monotonic()
     spent, found = spent_so_far(targets), dict.fromkeys(targets)
     while time.monotonic() - began < budget:

@@ -21,7 +21,7 @@ static const struct provider_account ACCOUNT = {.business_id = 1,
                                                 .tokens = {{"token", 5}},
                                                 .base_url = {BASE, sizeof(BASE) - 1}};
 
-/* What the provider would have signed for this body. */
+/* The text that the provider would have signed for this body. */
 static enum err sign(struct str body, struct buf *signature) {
   struct twilio_parameter parameters[DELIVERY_FIELDS_MAX];
   struct twilio_signed what = {.url = STR("https://x.example/hook"), .parameters = parameters};

@@ -53,7 +53,7 @@ def eventually(look, within=10.0, what=None, every=0.01):
 
 
 def free_environment():
-    """What a program of the build is started with: nothing of ours but this. Its syncs return at once (tests/preload/no_sync.c)."""
+    """The environment of every program of the build: nothing of ours but this. Its syncs return at once (tests/preload/no_sync.c)."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
     chosen = {name: os.environ[name] for name in kept if name in os.environ}
     if NO_SYNC.exists():
@@ -326,7 +326,7 @@ class World:
 
     def make_ledger(self):
         """Copies a migrated database, if there is none and nothing else in its place: all migrations take longer than most
-        stories. What begins without it (launch, run, done) makes its own."""
+        stories. A story that starts without it (launch, run, done) makes its own."""
         chosen = self.environment()
         if self.schema or self.data_dir.exists() or chosen["DATA_DIR"] != str(self.data_dir) or "DATABASE_URL" in chosen:
             return

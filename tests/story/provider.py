@@ -57,7 +57,7 @@ class Ask:
     def end(self):
         self.closes = True
 
-    # What an answer with audio is made of.
+    # The parts of an answer with audio.
     def bytes(self):
         return self.tape.bytes_for(self.path)
 

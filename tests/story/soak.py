@@ -1,5 +1,5 @@
 """The soak: for some minutes calls arrive, people list and play, processes are killed and frozen, the provider fails;
-then all is let come to rest, and what was promised is looked up. script/soak runs it.
+then all is let come to rest, and every promise is checked. script/soak runs it.
 
 Three processes share a database and a store. `front` gets the webhooks and is killed, `worker` fills and is killed or frozen,
 The process `steady` has all roles and is never killed: its memory and descriptors are measured. Real time is used."""
@@ -75,7 +75,7 @@ class Soak:
         except AssertionError:
             self.complain(sentence() if callable(sentence) else sentence)
 
-    # ---- what goes on ----
+    # ---- the load and the faults ----
 
     def calls(self, rng):
         """Makes calls; sends the webhooks again of recordings of which none, or not the last one, arrived."""

@@ -103,7 +103,7 @@ class PostgresSoak(common.Soak):
     def more_acts(self):
         return [self.disturb_database, self.deliver]
 
-    # ---- what goes on ----
+    # ---- the load and the faults ----
 
     def is_away(self):
         """Whether a process may find no database now, or found none until a moment ago."""

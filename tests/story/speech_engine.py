@@ -154,7 +154,7 @@ def says(segments, language="en", words="inside", **more):
 
 
 def also(segments, language=None, words="inside"):
-    """What is heard and these segments besides: sentences over silence, markers, repetition."""
+    """Answers the heard segments and these besides: sentences over silence, markers, repetition."""
     def act(ask):
         heard = [(start, end, ask.provider.says.get(sentence, f"sentence {sentence}")) for start, end, sentence in ask.heard]
         says(sorted(heard + list(segments)), language or ask.provider.language, words)(ask)
@@ -194,7 +194,7 @@ def raw(code, body, kind="application/json"):
 
 
 def changed(change, **more):
-    """What is heard, as JSON that change(value) returns: times that run backwards or past the end, other types, missing members."""
+    """Answers the heard segments as JSON that change(value) returns: times that run backwards or past the end, wrong types, gaps."""
     def act(ask):
         segments = [(start, end, ask.provider.says.get(sentence, f"sentence {sentence}")) for start, end, sentence in ask.heard]
         value = google_answer(ask, segments) if ask.kind == "google" else openai_answer(ask, segments, ask.provider.language, **more)

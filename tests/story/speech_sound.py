@@ -91,7 +91,7 @@ def frames_with_sound(samples, rate):
 
 
 def hear(samples, rate):
-    """What a recogniser with perfect ears hears: (start, end, sentence) each, in seconds. None stands for a sound that is none."""
+    """The sentences that a perfect recogniser would hear: (start, end, sentence) each, in seconds. None stands for a sound that is none."""
     heard = []
     for first, last in frames_with_sound(samples, rate):
         start, end = first * FRAME_S, (last + 1) * FRAME_S

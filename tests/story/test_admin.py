@@ -1,4 +1,4 @@
-"""What an admin of a business does through the API: what is missing, keys, sign-in links, the business itself."""
+"""An admin of a business uses the API: finds missing settings, makes keys and sign-in links, changes the business."""
 import datetime
 import json
 import re

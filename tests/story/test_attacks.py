@@ -1,4 +1,4 @@
-"""What somebody who has a little tries, to have more, or for longer."""
+"""Attacks by somebody with few rights, to get more rights, or to keep them for longer."""
 import hashlib
 import json
 import re

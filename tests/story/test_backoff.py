@@ -206,7 +206,7 @@ def test_retrying_all_keeps_the_reason_of_what_is_absent(world, provider, failin
 
 
 def test_an_enqueue_cools_down_for_a_minute(world, provider, failing):
-    """What is missing and was enqueued less than 60 s ago is not enqueued again by a play."""
+    """A play does not enqueue a missing recording that was enqueued less than 60 s ago."""
     server, business, _ = failing
     tape = provider.tape()
     tape.default = p.status(404)

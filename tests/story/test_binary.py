@@ -1,4 +1,4 @@
-"""How the programs are linked, and what a process keeps from its neighbours on the machine."""
+"""The programs are linked as they should be, and a process hides its secrets from other processes of the machine."""
 import os
 import struct
 

@@ -73,7 +73,7 @@ def test_arrivals_cost_four_lines_plays_one_and_looks_none(world, provider):
 def test_refused_webhooks_do_not_flood_the_log(world, provider):
     server = world.server()
     a, b = world.business(provider, "A"), world.business(world.provider(), "B")
-    world.pass_time(61)  # what making them was refused is a minute ago
+    world.pass_time(61)  # a minute later the refusals no longer count
     before = len(shown(server))
     for _ in range(100):
         for business in (a, b):

@@ -1,4 +1,4 @@
-"""Who took a call, on which number, its tags; lists by these, by length, in other orders, with their number."""
+"""A call's agent, number and tags; lists by these, by length, in other orders, and the count of their calls."""
 import json
 import random
 import threading

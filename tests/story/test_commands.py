@@ -46,7 +46,7 @@ def test_a_files_unknown_name_is_refused(world):
         done = world.run("serve", "--config", config)
         assert done.returncode in (1, 2) and wanted in done.stderr, (text, done.stderr)
     assert world.run("serve", "--config", world.directory / "nowhere").returncode in (1, 2)
-    # in the environment others' names are nobody's business
+    # names of other programs in the environment are ignored
     config.write_text("PLAY_WAIT=3\n\n# nothing\n")
     server = world.server(DOWNLOAD_TOTAL="x")
     assert server.get("/readyz").status == 200

@@ -149,7 +149,7 @@ def test_another_volume(sound_world):
 @pytest.mark.parametrize("migrated", [False, True])
 @pytest.mark.parametrize("held,mend", [("0123456789abcdef" * 2, "callreel verify --adopt-store"), ("scribble", "remove ")])
 def test_a_volume_that_a_new_database_will_not_take(world, migrated, held, mend):
-    """What serve would refuse is found before it is started; and what the doctor says does mend it."""
+    """check finds settings that serve would refuse, before it is started; and following its advice mends them."""
     world.recordings().mkdir(parents=True)
     store_id = world.recordings() / ".store-id"
     store_id.write_text(held)

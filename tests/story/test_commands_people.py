@@ -255,7 +255,7 @@ def test_who_can_not_say_it_says_so(world, argv):
 
 
 def test_a_service_without_any_output_writes_its_log_nowhere_else(world):
-    """What is opened later may not get the number of standard error: the log would stand in it."""
+    """A file that is opened later may not get the number of standard error: the log would be written into it."""
     child = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", str(CALLREEL), "serve"],
                              env=world.environment(LOG_LEVEL="debug"))
     files = f"/proc/{child.pid}/fd"

@@ -1,4 +1,4 @@
-"""callreel transcribe, and what check and status say of the speech engine."""
+"""callreel transcribe, and the lines of check and status on the speech engine."""
 import json
 
 import pytest

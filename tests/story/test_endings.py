@@ -1,4 +1,4 @@
-"""Everything that lets in can be ended, by command and by API, in every process; and what happens to it is told."""
+"""Every credential can be ended, by command and by API, in every process; and each ending is reported."""
 import json
 import os
 import re
@@ -108,7 +108,7 @@ def test_a_business_ends_all_its_sessions_and_links_at_once(world):
         eventually(lambda: all(server.get("/api/session", headers=cookie).status == 401 for cookie in cookies), EVERYWHERE)
         assert server.get("/api/session", headers=other).status == 200
     assert s.get(target).status == 401 and listed(s, "session") == []
-    s.get("/api/session", s.session(s.a.viewer), 200)  # and signs in anew
+    s.get("/api/session", s.session(s.a.viewer), 200)  # and signs in again
 
 
 @pytest.mark.sanitized

@@ -1,4 +1,4 @@
-"""Calls and persons that were removed: nothing names them any more, nothing brings them back, and the audit says who did it."""
+"""Calls and persons are removed: nothing names them any more, nothing brings them back, and the audit names the actor."""
 import datetime
 import email.utils
 import itertools

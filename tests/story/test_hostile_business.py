@@ -22,7 +22,7 @@ pytestmark = pytest.mark.alone
 SAMPLES = 300
 TIMES_QUIET = 3
 ROUNDS = 3  # a machine has other things to do: one calm round is proof, a real delay shows in each
-# What a scheduler with fewer processors than threads adds by itself: a quiet 99th percentile below it counts as this.
+# The delay that a scheduler with fewer processors than threads adds: a quiet 99th percentile below it counts as this.
 FLOOR_S = {"play": 0.010, "status": 0.015, "webhook": 0.025}
 
 
@@ -48,7 +48,7 @@ class Person:
         self.told, self.reopened, self.refused = [], 0, 0
 
     def ask(self, kind, *request):
-        """As any client does: a connection that was closed while it was idle is opened anew."""
+        """As any client does: a connection that was closed while it was idle is opened again."""
         try:
             return self.connections[kind].call(*request)
         except (Closed, ConnectionError):
@@ -146,7 +146,7 @@ class Siege:
         return tapes
 
     def run(self, asks):
-        """What the script saw; self.quiet has what the person's asks took before, self.attacked meanwhile."""
+        """The script's results; self.quiet has the times of the person's requests before, self.attacked meanwhile."""
         self.quiet = self.person.live(SAMPLES)
         script = subprocess.Popen([sys.executable, Path(__file__).parent / "hostile.py", str(self.server.port),
                                    self.hostile.viewer, str(self.hostile.id), str(self.connections), str(asks)],

@@ -1,5 +1,5 @@
-"""What another business has and what does not exist get the same response, in bytes and in time: recordings by their ids, and calls
-by what is searched for."""
+"""A request for another business's object and one for an object that does not exist get the same response, in bytes and in time:
+recordings by their ids, and calls by the text of a search."""
 import random
 import re
 import sqlite3

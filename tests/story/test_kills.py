@@ -41,7 +41,7 @@ class Watcher(threading.Thread):
 
 
 def random_act(rng, size, here, gone):
-    """Where a fill stands when its worker dies: `here` is counted up there, `gone` lets the answer go on."""
+    """Where a fill stands when its worker dies: `here` is counted up there, `gone` lets the answer continue."""
     def reached(ask):
         with here["lock"]:
             here["count"] += 1
@@ -100,14 +100,14 @@ def test_two_hundred_fills_survive_kills_and_freezes(world, provider):
 
             if freezes:
                 moved = 0
-                while not all_ready() and moved < 60:  # frozen inside a commit it holds up all: it goes on then
+                while not all_ready() and moved < 60:  # frozen inside a commit it holds up all others, so it continues then
                     world.pass_time(6)
                     moved += 6
                     deadline = time.monotonic() + 0.15
                     while not all_ready() and time.monotonic() < deadline:
                         time.sleep(0.01)
                 workers[second].signal(signal.SIGCONT)
-            if workers[first].child.poll() is not None:  # the frozen one held the database: whoever watches starts it again
+            if workers[first].child.poll() is not None:  # the frozen one held the database: its supervisor starts it again
                 assert "database is locked" in workers[first].log(), workers[first].log()
                 workers[first] = world.launch(workers[first].name, "worker")
             workers[first].wait_listening()

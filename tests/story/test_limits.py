@@ -257,7 +257,7 @@ def test_before_it_ends_it_says_so_and_still_takes_connections_for_a_while(world
     eventually(lambda: server.get("/readyz").status == 503)
     answer = server.get("/readyz")
     assert "shutting down" in answer.json()["detail"]
-    # the load balancer has not noticed yet: everything goes on
+    # the load balancer has not noticed yet: requests are still answered
     assert server.get("/healthz").status == 200 and server.figures()["callreel_ready"] == 0
     assert server.get(f"/api/recordings/{ready.sid}/stream", business.viewer).body == ready.mp3
     late = provider.tape()

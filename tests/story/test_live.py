@@ -33,7 +33,7 @@ def half_here(stage, world, seconds=20, **more):
 
 
 def ask(stage, tape, what="stream", headers=None, server=None, method="GET", **options):
-    """A request that was sent, the last on its connection: what is read up to its end is the body."""
+    """A request that was sent, the last on its connection: its body lasts until the connection ends."""
     connection = Connection((server or stage.server).port, timeout=20, **options)
     connection.ask(method, f"/api/recordings/{tape.sid}/{what}",
                    {**stage.auth, "Connection": "close", **(PLAIN if headers is None else headers)})
@@ -270,7 +270,7 @@ def test_a_page_with_status_200_is_heard_by_nobody(world, stage):
         assert answer.status == 503 and answer.code() == "not_audio" and page[:30] not in answer.body
 
 
-# ---- fills that break, and go on ----
+# ---- fills that break, and continue ----
 
 
 @pytest.mark.sanitized
@@ -318,7 +318,7 @@ def test_a_provider_that_changes_its_mind_is_not_pasted_together(world, stage, c
         assert listener.read_some(FIRST) == tape.mp3[:FIRST]
         gate.set()
         rest = listener.read_some(total(tape))
-        assert rest == b""  # cut: what it has is of other bytes
+        assert rest == b""  # cut: it has bytes of another answer
     world.wait_state(tape.sid)
     after = stage.play(tape)
     assert after.body == later and after.header("etag") != head.header("etag")

@@ -1,4 +1,4 @@
-"""Notes at a moment of a recording: writing, changing, deleting, who may, and what others are told of it."""
+"""Notes at a moment of a recording: writing, changing, deleting, the roles that may, and the events that others get."""
 import json
 import threading
 

@@ -1,4 +1,4 @@
-"""What only a server of PostgreSQL does: connections that are cut, processes that write at once, a password in the URL."""
+"""Behaviour that only PostgreSQL has: connections that are cut, processes that write at once, a password in the URL."""
 import threading
 
 import pytest

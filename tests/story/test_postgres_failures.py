@@ -107,7 +107,7 @@ class Installation:
         self.threads = []
 
     def lost(self):
-        """What was answered 204, and is not there."""
+        """The webhooks that were answered 204 and are not in the database."""
         there = {row["call_sid"] for row in self.world.sql("select call_sid from calls")}
         return [call_sid for call_sid in self.answered if call_sid not in there]
 

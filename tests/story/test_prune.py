@@ -1,4 +1,4 @@
-"""What is due: listed and removed on request (callreel prune), counted (callreel status, metrics), and by which clock."""
+"""Recordings that are due: listed and removed on request (callreel prune), counted (callreel status, metrics), and by which clock."""
 import datetime
 import email.utils
 import json

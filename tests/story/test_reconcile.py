@@ -1,4 +1,4 @@
-"""What no webhook told of is found through the provider's lists: reconcile, backfill, and a server by itself."""
+"""Calls that no webhook reported are found through the provider's lists: by reconcile, by backfill, and by a server itself."""
 import http.server
 import json
 import signal

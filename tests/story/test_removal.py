@@ -1,4 +1,4 @@
-"""What expires: its files go, nothing plays it and nothing brings it back."""
+"""Recordings expire: their files are removed, nothing plays them and nothing brings them back."""
 import datetime
 import email.utils
 import threading

@@ -1,4 +1,4 @@
-"""A worker is killed at any step of a removal: what expired never plays, what is not due stays, no file and no task is left."""
+"""A worker is killed at any step of a removal: an expired recording never plays, others stay, no file and no task is left."""
 import random
 
 import pytest

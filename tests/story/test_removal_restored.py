@@ -1,4 +1,4 @@
-"""An older backup of the database is restored: what was removed since is named, and can be removed again."""
+"""An older backup of the database is restored: check names everything that was removed since, and it can be removed again."""
 import json
 import shutil
 
@@ -32,7 +32,7 @@ def restore(world, path):
 
 
 def undone(world, business):
-    """What the kept copy of the audit says is undone, and how the command ends."""
+    """The findings from the kept copy of the audit, and the exit status of the command."""
     compared = world.run("audit", "compare", world.directory / "audit.csv", "--business", business.id)
     lines = compared.stdout.splitlines()
     named = {phrase: sorted(line.split()[0].rstrip(",") for line in lines if phrase in line)
@@ -80,7 +80,7 @@ def test_what_was_removed_and_held_since_an_older_backup_is_named_and_done_again
     erasure = f"erasure:{certificate['erasure_id']}"
     assert undone(world, acme) == ({"is there again": sorted([due.sid, deleted.sid]), "holds no more": [held.sid],
                                     "is undone:": [erasure]}, 1)
-    # What it says: holds first, by a process that removes nothing.
+    # Follows the advice: holds first, by a process that removes nothing.
     world.done("business", "set", acme.id, "--retention", 30)
     server.role = "web"
     server = world.again(server)

@@ -152,7 +152,7 @@ def refused(answer):
 def test_a_link_signs_in_once_and_for_ten_minutes(stage):
     s = stage
     target = link(s, "--role", "admin")
-    for method in ("HEAD", "GET", "HEAD", "GET"):  # whoever only looks at it leaves it unused
+    for method in ("HEAD", "GET", "HEAD", "GET"):  # a request that only looks at it leaves it unused
         looked = s.get(target, method=method, status=200)
         assert not looked.all("set-cookie") and looked.header("cache-control") == "no-store"
         policy = looked.header("content-security-policy")

@@ -449,7 +449,7 @@ def test_lists_are_newest_first_and_paged_to_their_end(simulator):
         page = wire.call(simulator.port, "GET", path, [simulator.authorization()]).json()
         seen += [r["sid"] for r in page["recordings"]]
         path = page["next_page_uri"]
-        simulator.make(seconds=1)  # what comes meanwhile moves no page
+        simulator.make(seconds=1)  # a call that comes meanwhile moves no page
     assert seen == expected
 
 
@@ -543,7 +543,7 @@ def test_calls_and_recordings_are_there_after_a_restart(tmp_path):
     bodies = [first.media(made["recording_sid"], ".wav").body for made in (mono, dual)]
     first.kill()
     with open(tmp_path / "data" / "calls.jsonl", "a") as journal:
-        journal.write('{"recording_sid":"RE')  # what a kill leaves of a line
+        journal.write('{"recording_sid":"RE')  # the rest of a line that a kill leaves
     for run in ("second", "third"):
         (tmp_path / run).mkdir()
         again = Simulator(tmp_path / run, "--data", tmp_path / "data")

@@ -1,4 +1,4 @@
-"""The scripted speech engine itself: what stories about transcripts rely on."""
+"""The scripted speech engine itself, on which stories about transcripts rely."""
 import base64
 import json
 import threading

@@ -76,7 +76,7 @@ def test_a_full_disk_is_a_failure_that_passes(world, provider, volume):
 
 
 def written(world):
-    """What the queue wrote so far: the number of the last change, and the fencing tokens that were given out."""
+    """The writes of the queue so far: the number of the last change, and the fencing tokens that were given out."""
     return world.sql("select (select max(seq) from changes) last, (select sum(lease_token) from recordings) tokens")[0]
 
 
@@ -105,7 +105,7 @@ def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
         ballast = disk.path / "ballast"
         ballast.write_bytes(bytes(1400 * 1024))
         eventually(lambda: server.log_lines("Storage is full"))
-        stream.until(lambda e: e.kind == "reset")  # what is queued looks different now
+        stream.until(lambda e: e.kind == "reset")  # queued recordings look different now
         for tape in tapes:
             business.tell(server, tape)
         event = stream.status(tapes[0].sid, "queued").json()

@@ -190,7 +190,7 @@ def test_a_head_that_never_ends_is_cut_after_ten_seconds(world, server):
     began = time.monotonic()
 
     def now():
-        """Of the server's clock, since before the first of them came: what was moved, and what passed by itself."""
+        """Time on the server's clock since before the first of them came: the time that was moved, and the time that passed by itself."""
         return time.monotonic() - began + world.clock.ms / 1000
     with Connection(server.port) as slow, Connection(server.port) as body, Connection(server.port) as idle:
         slow.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ")

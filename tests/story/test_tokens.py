@@ -48,7 +48,7 @@ def test_tokens_of_a_public_key(world, provider, tmp_path, algorithm, options):
 
 
 def test_a_token_that_was_seen_before_ends_when_it_would(world, provider, tmp_path):
-    """It comes with every range of a player, and is verified once; what could end it is still looked at each time."""
+    """It comes with every range of a player, and is verified once; whether it was ended is checked each time."""
     private, public = made_by_openssl(tmp_path, *KINDS[1][1])
     server = world.server(JWT_PUBLIC_KEY_FILE=public)
     business, other = world.business(provider), world.business(world.provider(), "Other")

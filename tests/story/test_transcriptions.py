@@ -319,7 +319,7 @@ def test_three_hours_keep_their_times_and_take_little_memory(world, provider, en
     stage.business.tell(stage.server, tape)
     world.wait_state(tape.sid, within=120)
     before = memory_kib(stage.server, "VmRSS")
-    Path(f"/proc/{stage.server.pid}/clear_refs").write_text("5")  # the peak begins anew
+    Path(f"/proc/{stage.server.pid}/clear_refs").write_text("5")  # the peak begins again
     assert stage.server.post(f"/api/recordings/{tape.sid}/transcribe", stage.business.key("agent")).status == 202
     made = stage.wait(tape, within=600)
     assert memory_kib(stage.server, "VmHWM") - before <= 40 * 1024

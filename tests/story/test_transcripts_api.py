@@ -1,4 +1,4 @@
-"""Transcripts over the wire: reading, exports, versions, corrections, asking for one; who may, and what others are told."""
+"""Transcripts over the wire: reading, exports, versions, corrections, asking for one; roles, and the events that others get."""
 import json
 import sqlite3
 import threading

@@ -12,7 +12,7 @@ from wire import Connection
 
 MEDIA = {"Range": "bytes=0-", "Prefer": "wait=54"}
 CACHESTAT = 451  # the system call, since Linux 6.5
-SOON = 4  # seconds: what must not wait for the volume is answered within
+SOON = 4  # seconds: a request that must not wait for the volume is answered within
 
 
 class HangingVolume:
@@ -40,7 +40,7 @@ def hanging(world):
 
 
 class FrozenVolume:
-    """An ext4 file system that can be frozen: reads go on, writes hang."""
+    """An ext4 file system that can be frozen: reads continue, writes hang."""
 
     def __init__(self, path, image):
         self.path = path
@@ -133,7 +133,7 @@ def test_a_volume_that_hangs_holds_nobody_who_does_not_need_it(world, provider, 
     business.key("admin")
     hanging.hang()
     first = goes_on(server, business, provider, hot)
-    world.pass_time(2)  # what is hot is due to be looked at
+    world.pass_time(2)  # hot files are due to be checked
     second = goes_on(server, business, provider, hot)
     says_it_does_not_answer(server)
     third = goes_on(server, business, provider, hot)
@@ -281,7 +281,7 @@ def test_pages_that_left_the_memory_are_waited_for_by_who_needs_them_alone(world
         make_hot(server, business, tape)
     business.key("admin")
     hanging.hang()
-    world.pass_time(6)  # what was seen in memory lately is looked at again
+    world.pass_time(6)  # pages that were seen in memory lately are checked again
     for tape in gone:
         forget_pages(world.file_of(tape.sid))
     answers = []

@@ -16,7 +16,7 @@ RECEIPT_TIMES = {"first_seen_at", "completed_at", "sort_at", "failed_at", "enque
 
 
 def deliveries_of(business, calls):
-    """What the provider sends about so many calls, in its order: 2 legs each, two of three recorded, some absent."""
+    """The webhooks of the provider about so many calls, in its order: 2 legs each, two of three recorded, some absent."""
     random.seed(calls)
     deliveries = []
     for i in range(calls):
@@ -147,7 +147,7 @@ def test_ten_thousand_deliveries_in_any_order_through_a_crash_leave_the_rows_of_
 
 
 def test_what_got_its_204_survives_the_kill(world, provider):
-    """Kills the server in the middle of a stream of deliveries; what was answered is there."""
+    """Kills the server in the middle of a stream of deliveries; every delivery that was answered is stored."""
     server = world.server(role="web")
     business = world.business(provider)
     for round_number in range(5):
@@ -362,7 +362,7 @@ def test_the_provider_says_that_there_is_nothing(world, provider):
         assert seen["status"] == "failed" and seen["error"]["code"] == code and seen["error"]["message"]
         business.tell(server, tape, status, ErrorCode=error_code, RecordingDuration="-1")
         assert tape.asks == []
-    # what is ready stays ready
+    # a ready recording stays ready
     tape = provider.tape()
     business.tell(server, tape)
     world.wait_state(tape.sid)
@@ -372,7 +372,7 @@ def test_the_provider_says_that_there_is_nothing(world, provider):
 
 
 def test_a_call_is_known_however_many_further_fields_come_with_it(world, provider):
-    """What a caller puts into headers never keeps the provider's word from being taken."""
+    """Headers that a caller fills never keep a webhook of the provider from being stored."""
     server = world.server(ADMIN_LISTEN="127.0.0.1:0")
     business = world.business(provider)
     call = p.sid("CA")

@@ -107,7 +107,7 @@ OF_THE_PAGE = ("/", "/calls", "/calls/{}", "/health", "/settings", "/signed-out"
 # ---- the table: credentials ----
 
 class Credential:
-    """headers may be made anew for each request. who: None for nobody, else (role, "a" | "b")."""
+    """headers may be made again for each request. who: None for nobody, else (role, "a" | "b")."""
 
     def __init__(self, name, who, headers, query=None, cookie=False, url_of=None, platform=None):
         self.name, self.who, self.make, self.query = name, who, headers, query
@@ -209,7 +209,7 @@ def with_query(target, query):
 
 @pytest.mark.sanitized
 def test_the_table_has_every_route():
-    """What is added to the surface is asked with every credential too."""
+    """A route that is added is requested with every credential, too."""
     rows = re.findall(r'^    \{HTTP_(\w+), "([^"]+)"', (ROOT / "src/api/routes.c").read_text(), re.M)
     assert len(rows) > 20
     told = {(e.method.replace("HEAD", "GET"), re.sub(r"\{\w+\}|(?<=/)(1|999999|0123456789abcdef)(?=/|$)", "{}", e.target)) for e in ENDPOINTS}
@@ -241,7 +241,7 @@ def test_every_endpoint_with_every_credential(stage):
 
 
 def check_body(s, endpoint, credential, answer):
-    """What is answered is the business's own."""
+    """The answer holds objects of the business alone."""
     if endpoint.about == "object" and endpoint.target.endswith(("/stream", "/download")) and endpoint.method == "GET":
         assert answer.body in (s.tape.mp3, s.twin.mp3)
     if endpoint.target == "/api/calls":

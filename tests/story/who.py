@@ -1,4 +1,4 @@
-"""Credentials of every kind, and what each of them may do."""
+"""Credentials of every kind, and the requests that each may make."""
 import base64
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Two businesses and what their people hold: sessions, links, signed URLs. For stories about access."""
+"""Two businesses and the credentials of their people: sessions, links, signed URLs. For stories about access."""
 import re
 
 from signing import form

@@ -168,7 +168,7 @@ class Connection:
 
 
 def connecting(port):
-    """A socket that does not block, and connects while the caller goes on."""
+    """A socket that does not block, and connects while the caller continues."""
     one = socket.socket()
     one.setblocking(False)
     try:

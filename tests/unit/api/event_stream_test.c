@@ -122,7 +122,7 @@ static void a_session_that_ended_while_it_caught_up_ends_the_stream(void **state
   expect_end(fd);
 }
 
-/* A client that gets a reset while it catches up goes on with the events after the reset. */
+/* A client that gets a reset while it catches up continues with the events after the reset. */
 static void a_reset_makes_a_catch_up_void(void **state) {
   struct service *s = *state;
   char cookie[128];

@@ -170,7 +170,7 @@ static void without_a_length(struct service *s, enum credential by, enum ending 
   assert_string_equal(answer_header(&got, "Transfer-Encoding"), "chunked");
 }
 
-/* With a length it is answered at once, and goes on while the drain lasts. */
+/* With a length it is answered at once, and continues while the drain lasts. */
 static void with_a_length(struct service *s, enum credential by, enum ending ending) {
   struct answer got;
   service_start(s);

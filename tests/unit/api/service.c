@@ -114,7 +114,7 @@ static enum err read_new_seq(struct db *db, void *arg) {
   return changes_bounds(db, &oldest, arg);
 }
 
-/* What the changes thread would say. */
+/* Does what the changes thread would do. */
 static void tell(struct service *s, enum change_kind kind, int64_t business, struct str id) {
   struct change c = {.kind = kind, .business_id = business, .id = id};
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = read_new_seq, .arg = &c.seq}), OK);

@@ -1,4 +1,4 @@
-/* tokens.h - keys of all three kinds, made anew, and tokens signed with them, for one test program. */
+/* tokens.h - new keys of all three kinds, and tokens signed with them, for one test program. */
 #pragma once
 
 #include <setjmp.h>

@@ -356,7 +356,7 @@ static void containers_behind_junk_and_tags_are_found(void **state) {
       add_times(&b, STR("j"), (int)junk[k]);
       make_file(i, &b);
       struct heard heard = sound_hear(buf_str(&b), 5000, true);
-      /* AAC and AMR go on: what is cut off their beginning is junk, too. */
+      /* AAC and AMR continue after a cut: the rest at their beginning is junk, too. */
       if (junk[k] > AUDIO_JUNK_BYTES)
         assert_int_equal(heard.after, AUDIO_NO);
       else

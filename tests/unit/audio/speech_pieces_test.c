@@ -86,7 +86,7 @@ static void made_mp3(const struct tape_made *m, struct buf *b) {
   lame_close(lame);
 }
 
-/* What came out. */
+/* The pieces that came out. */
 struct cut {
   enum err error;
   struct speech_summary summary;

@@ -1,4 +1,4 @@
-/* What commands print and read, where it is pure. */
+/* Texts that commands print and read, as far as they are made by pure functions. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

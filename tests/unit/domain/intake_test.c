@@ -271,7 +271,7 @@ static void known_fields_of_any_length_a_delivery_has_are_stored_whole(void **st
   db_close(db);
 }
 
-/* What a row of each table says of a business, without how often it was written, and where it stood in lists meanwhile. */
+/* Compares the rows of each table for both businesses, but not how often they were written, or places in lists meanwhile. */
 static void assert_same_of_both_businesses(struct db *db) {
   static const char *const same[] = {
       "select call_sid, status, stem, name, bytes, total, got, content_type, etag, sha256, modified_at, duration_ms, "

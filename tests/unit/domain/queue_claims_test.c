@@ -108,7 +108,7 @@ static int claim_both_ways(struct db *db, const struct queue_limits *limits, int
   return many.n;
 }
 
-/* What fills, people and accounts do between claims. */
+/* Changes that fills, people and accounts make between claims. */
 static void disturb(struct db *db) {
   static const char *const what[] = {
       "update recordings set status = 'ready', lease_until = null where lease_until is not null and business_id in (3, "
@@ -141,7 +141,7 @@ static void several_at_once_are_those_of_one_after_the_other(void **state) {
       claimed += claim_both_ways(db, &limits[round % COUNT_OF(limits)], NOW + 10 * step);
       disturb(db);
     }
-    assert_true(claimed > MOST); /* it went on after the first ones */
+    assert_true(claimed > MOST); /* it continued after the first ones */
     scratch_postgres_drop(db);
   }
 }

@@ -10,7 +10,7 @@ enum { PROBE_BODY_MAX = 1 << 20 };
 struct probe {
   struct fetch *fetch;
   struct fetch_request request;
-  /* what on_reply and on_data do */
+  /* chooses what on_reply and on_data do */
   enum err reply_answer, data_answer;
   void (*during_reply)(struct probe *p);
   void (*during_data)(struct probe *p);

@@ -89,7 +89,7 @@ static void listeners_far_apart_in_a_cold_file_all_get_their_bytes(void **state)
 
 static void stand_still(void *arg) {
   (void)pthread_barrier_wait(arg); /* it stands */
-  (void)pthread_barrier_wait(arg); /* it goes on */
+  (void)pthread_barrier_wait(arg); /* it continues */
 }
 
 static void a_small_answer_is_sent_before_large_ones(void **state) {
@@ -332,7 +332,7 @@ static void sources_of_many_listeners_end_once_each(void **state) {
     client_reset(c);
     stage_wait_ends(&s, (size_t)i + 1);
     pthread_mutex_lock(&s.lock);
-    s.piece_first = s.piece_end = 0; /* what was not asked for any more */
+    s.piece_first = s.piece_end = 0; /* bytes that nobody requested any more */
     pthread_mutex_unlock(&s.lock);
   }
   assert_int_equal(stage_closes(&s), COUNT);

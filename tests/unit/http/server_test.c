@@ -70,7 +70,7 @@ static void a_request_may_come_in_any_pieces(void **state) {
 
 static void a_connection_is_kept_by_version_and_connection_header(void **state) {
   static const struct {
-    const char *text, *connection; /* what the answer says */
+    const char *text, *connection; /* the words of the answer */
     bool kept;
   } cases[] = {
       {"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", NULL, true},

@@ -10,7 +10,7 @@
 
 enum { OTHERS = 40 }; /* objects of each kind that business 2 has */
 
-/* What is looked for: one of business 2's, or nobody's. */
+/* The object that is looked for: one of business 2, or one that does not exist. */
 struct wanted {
   char call[SID_SIZE], recording[SID_SIZE], session[SESSION_ID_SIZE], link[SESSION_ID_SIZE], url[URL_ID_SIZE];
   int64_t key, note, hold, erasure;

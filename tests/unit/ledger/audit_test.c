@@ -306,7 +306,7 @@ static void entries_are_listed_by_each_filter_from_the_newest(void **state) {
 
 enum { MANY = 4 * AUDIT_SPAN_ENTRIES + 30 };
 
-/* What a list with limit gives, page by page, beside what the rows say. */
+/* Compares a list with limit, page by page, with the rows. */
 static void assert_listed_as(struct db *db, struct audit_filter f, const char *where) {
   struct buf listed CLEANUP(buf_done) = BUF_INIT(64 * 1024), wanted CLEANUP(buf_done) = BUF_INIT(64 * 1024);
   char sql[512];

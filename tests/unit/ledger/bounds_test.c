@@ -176,7 +176,7 @@ static void frequent_queries_cost_the_same_with_many_rows(void **state) {
   " lease_until) select 10 + i, 'RE" status "', ?3, '" status "', " rank ", " times " from g"
 #define QUEUED_TOO ONE_OF_EACH("queued", "1", "?3 - 1000, null, null")
 
-/* What a claim job asks of the database when it finds one recording. */
+/* The work of a claim job on the database when it finds one recording. */
 static void claim_one(struct db *db) {
   int64_t at;
   assert_int_equal(recordings_lapsed(db, NOW, 50, ignore_row, NULL), OK);
@@ -427,7 +427,7 @@ static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
   db_close(db);
 }
 
-/* What triggers keep is what is there. */
+/* The counts that triggers keep equal the rows. */
 static void assert_counts_are_right(struct db *db) {
   assert_int_equal(
       scratch_int(db,

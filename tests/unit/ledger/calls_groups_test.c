@@ -28,7 +28,7 @@ static void assert_groups_are_consistent(struct db *db) {
                    0);
 }
 
-/* ---- whatever changes ---- */
+/* ---- after every change ---- */
 
 static void change_something(struct db *db, uint32_t *state) {
   char sql[160];

@@ -22,7 +22,7 @@ static void count_page(void *arg, int operation, const char *database, const cha
   if (operation == SQLITE_INSERT && strcmp(table, "call_documents_data") == 0) ++*(int64_t *)arg;
 }
 
-/* What one job writes, at most. */
+/* The most that one job writes. */
 struct most {
   int64_t rows, pages;
 };

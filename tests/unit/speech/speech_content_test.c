@@ -1,4 +1,4 @@
-/* What a version of a transcript stores, with and without a telephone number. */
+/* The stored content of a version of a transcript, with and without a telephone number. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

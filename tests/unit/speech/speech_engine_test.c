@@ -1,4 +1,4 @@
-/* What engines are asked, and what is made of their answers: any shape, any fault. */
+/* Requests to engines, and how their answers are read: any shape, any fault. */
 #include "speech_testing.h"
 
 #include <math.h>
