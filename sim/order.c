@@ -11,7 +11,7 @@ enum { WAIT_MAX_S = 24 * 60 * 60, COUNT_MAX = 100 * 1000 };
 
 struct field {
   const char *name;
-  const char *rule; /* what it must be */
+  const char *rule; /* the kind that it must be */
   bool (*take)(const json_t *value, struct order *o);
 };
 

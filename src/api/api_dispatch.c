@@ -97,7 +97,7 @@ static bool request_is_over_limit(struct api_request *req) {
 
 static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
 
-/* The request begins anew when what it lacks was read. */
+/* The request begins again when the missing rows were read. */
 static void request_look_up(struct api_request *req) {
   if (req->lacks == LACKS_ROW)
     session_lookup(req, request_resume);
@@ -119,7 +119,7 @@ static bool request_begin(struct api_request *req, struct api *a, struct http_ex
   if (!request_find_route(req)) return false;
   enum err e = auth_admit(req);
   if (e == ERR_DENIED || request_is_over_limit(req)) return false;
-  if (e == OK || at_head) return true; /* at the head: what it lacks is read when the body is here */
+  if (e == OK || at_head) return true; /* at the head: the missing rows are read when the body is here */
   request_look_up(req);
   return false;
 }

@@ -15,7 +15,7 @@ void container_feed(struct container *c, struct str bytes);
 int64_t container_duration_ms(const struct container *c); /* -1: unknown */
 /* False while there are headers only. */
 bool container_has_sound(const struct container *c);
-/* True if no sound can follow any more: what was read is not understood. */
+/* True if no sound can follow any more, because the bytes are not understood. */
 bool container_is_bad(const struct container *c);
 /* False if the bytes end within a frame, page, box or element. */
 bool container_is_whole(const struct container *c);

@@ -142,7 +142,7 @@ void mp3_run_init(struct mp3_run *r) {
   r->left = r->header_bytes = r->kept_bytes = 0;
 }
 
-/* A header is complete. If it is none of the run's stream, the run is over, and the search goes on behind its first byte. */
+/* A header is complete. If it is none of the run's stream, the run is over, and the search continues behind its first byte. */
 static void run_judge_header(struct mp3_run *r) {
   struct mp3_frame frame;
   char *header = r->kept + r->kept_bytes - MP3_HEADER_BYTES;

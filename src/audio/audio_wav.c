@@ -56,7 +56,7 @@ void wav_init(struct wav *w) {
   *w = (struct wav){.state = WAV_RIFF};
 }
 
-/* How many bytes a sample takes: what the block align says if the bits fit into it, else what the bits say. */
+/* How many bytes a sample takes: by the block align if the bits fit into it, else by the bits. */
 static unsigned sample_bytes_of(unsigned bits, unsigned channels, unsigned align) {
   unsigned least = bits == 0 ? 1 : (bits + 7) / 8;
   return align % channels == 0 && align / channels >= least && align / channels <= 8 ? align / channels : least;

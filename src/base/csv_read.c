@@ -85,7 +85,7 @@ static enum err reader_quoted(struct csv_reader *r) {
   }
 }
 
-/* Reads one cell and what ends it. *ret_more: the row goes on. */
+/* Reads one cell and its end. *ret_more: the row has more cells. */
 static enum err reader_cell(struct csv_reader *r, bool *ret_more) {
   int byte;
   TRY(reader_peek(r, &byte));

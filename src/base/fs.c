@@ -27,7 +27,7 @@ struct name {
 };
 
 void fs_close_(int *fd) {
-  if (*fd >= 0) (void)close(*fd); /* an error changes nothing: what must last was synced before */
+  if (*fd >= 0) (void)close(*fd); /* an error changes nothing: all that must last was synced before */
   *fd = -1;
 }
 
@@ -37,8 +37,8 @@ static enum err last_error(void) {
   return e != OK ? e : ERR_IO;
 }
 
-/* Gives a new file exactly this mode, whatever the umask removed. A failure is ignored: on a file system without modes the
- * file keeps fewer permissions than asked for, never more. */
+/* Gives a new file exactly this mode, also if the umask removed some of it. A failure is ignored: on a file system without modes
+ * the file keeps fewer permissions than asked for, never more. */
 static void set_mode(int fd, mode_t mode) {
   (void)fchmod(fd, mode);
 }

@@ -36,7 +36,7 @@ CHECKED enum err base64url_decode(struct buf *b, struct str text);
 /* AES-256-GCM: appends version byte, 12-byte nonce, ciphertext, 16-byte tag to b. `bound` names
  * the row that the text belongs to. It is authenticated, not stored: in another row the text does not open. */
 CHECKED enum err secret_seal(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str plain, struct buf *b);
-/* During a rotation of the key: texts that this key sealed open too, whatever key secret_open is given. Call it before threads
+/* During a rotation of the key: texts that this key sealed open too, with any key given to secret_open. Call it before threads
  * start; NULL: none. */
 void secret_set_older_key(const uint8_t *key);
 bool secret_has_older_key(void);

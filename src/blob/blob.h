@@ -90,7 +90,7 @@ struct blob_stem {
 CHECKED enum err blob_delete_stems(struct blob_store *s, const struct blob_stem *stems, size_t count);
 /* The name of the blob that is stem and a known audio extension. ERR_NOT_FOUND: there is none. */
 CHECKED enum err blob_find(struct blob_store *s, const char *stem, char ret_name[BLOB_NAME_SIZE]);
-/* In bytes; *ret_free: what this process may still use. */
+/* In bytes; *ret_free: the bytes that this process may still use. */
 CHECKED enum err blob_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);
 /* Calls fn for every file of the store, with its name relative to the store. is_part: it is a part of an earlier
  * release. */

@@ -263,7 +263,7 @@ static enum err app_create_store_id(struct db *db, void *arg) {
   return store_check(m->store, m->id, true);
 }
 
-/* Creates the directory only if the database knows no store: what is missing later is a volume that is not mounted. */
+/* Creates the directory only if the database knows no store: if it is missing later, the volume is not mounted. */
 static enum err app_check_store(struct app *app, struct store_creation *m) {
   enum err e = store_known_id(app->db, m->id);
   if (e == OK) {

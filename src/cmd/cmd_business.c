@@ -178,7 +178,7 @@ static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
 
 /* ---- add, set, remove ---- */
 
-/* edit: what it changed; NULL: it was removed. */
+/* edit: the changed values; NULL: it was removed. */
 static enum err business_audit(struct db *db, int64_t business_id, enum audit_action action,
                                const struct business_edit *edit) {
   struct buf details CLEANUP(buf_done) = BUF_INIT(AUDIT_DETAILS_SIZE);

@@ -231,8 +231,8 @@ static enum err demo_count_recordings(struct demo *d, struct recordings_counts *
   return OK;
 }
 
-/* Waits until only recordings that never settle (lasts) are queued or downloading, at most SETTLED_MS. The server goes on
- * fetching the others if the wait ends early. */
+/* Waits until only recordings that never settle (lasts) are queued or downloading, at most SETTLED_MS. The server
+ * continues to fetch the others if the wait ends early. */
 static enum err demo_wait_for_fills(struct demo *d, struct recordings_counts *ret_counts) {
   int64_t lasting = 0, until = clock_mono_ms() + FILLS_MS;
   for (int i = 0; i < DEMO_BUSINESSES; i++)

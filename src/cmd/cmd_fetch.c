@@ -103,7 +103,7 @@ static enum err fetch_wait_for_recording(struct fetch_command *f, const struct w
     TRY(fetch_read_storage_full(f, own));
     TRY(recordings_get(f->app.db, f->row.business_id, str_from(f->row.recording_sid), &f->row));
     bool waits = f->row.status == RECORDING_QUEUED || f->row.status == RECORDING_DOWNLOADING;
-    bool has_lease = f->row.lease_until != 0; /* a fill that has begun goes on even if the storage is full */
+    bool has_lease = f->row.lease_until != 0; /* a fill that has begun continues even if the storage is full */
     if (!waits || (f->storage_full && !has_lease)) break;
     show_progress(&f->row);
     (void)nanosleep(&pause, NULL);

@@ -15,7 +15,7 @@ int64_t db_clock_now_ms(void);
 enum { DB_CLOCK_HOLDS_MS = 60 * 1000 };
 void db_clock_report(int64_t server_ms, int64_t sent_mono_ms, int64_t got_mono_ms);
 /* Two processes tell the same moment at most this far apart, and so does one before and after a better time is told. So a time
- * that another process, or an earlier moment, made "now and 30 s" may lie this much further ahead. Whatever says that a stored
+ * that another process, or an earlier moment, made "now and 30 s" may lie this much further ahead. A check that a stored
  * time is too far ahead to be true must allow for it. */
 enum { DB_CLOCK_SLACK_MS = 30 * 1000 };
 /* For unit tests: as if no connection had told the time. */

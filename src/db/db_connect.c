@@ -34,7 +34,7 @@ static const char SETTINGS[] =
 /* A writing connection keeps the pages that a savepoint may roll back in a temporary file. In memory SQLite would walk a list of
  * them at the end of every statement: quadratic in the rows of a savepoint. A reader sorts in memory.
  * cache_size is in KiB. A job of the writer goes through some twenty indexes; with 4 MB of cache a database of 200,000 recordings
- * made it read most of their pages anew for each fill. There is one writer in a process, but several readers. */
+ * made it read most of their pages again for each fill. There is one writer in a process, but several readers. */
 static const char *const MEMORY[] = {[false] = "pragma temp_store=file; pragma cache_size=-32000",
                                      [true] = "pragma temp_store=memory; pragma cache_size=-4000"};
 

@@ -56,7 +56,7 @@ struct db_operations {
   /* For the writer, between transactions. probe_read: is the database still there? probe_write: can it be written? */
   enum err (*probe_read)(struct db *db);
   enum err (*probe_write)(struct db *db);
-  void (*upkeep)(struct db *db); /* what follows a commit and may take time; head.upkeep_later: only then */
+  void (*upkeep)(struct db *db); /* work that follows a commit and may take time; head.upkeep_later: only then */
 };
 
 struct db {

@@ -14,7 +14,7 @@
  *      numbers: so no two wait for each other. A client that froze with a lock loses it after
  *      idle_in_transaction_session_timeout.
  *  (6) A kept plan is made for the tables as they were: of an empty one every index is as good as another. So plans are made
- *      anew when a connection has begun twice as many write transactions as then, and after PLANS_MS. A writer of sets has one
+ *      again when a connection has begun twice as many write transactions as then, and after PLANS_MS. A writer of sets has one
  *      plan for any set: the server would take a plan made for the few rows at hand for cheaper, and make one each time. */
 #include <assert.h>
 #include <poll.h>

@@ -43,7 +43,7 @@ struct db_postgres {
   int deferred_count;
   int statement_timeout_ms; /* as the server knows it */
   int timeout_before_ms;    /* the same before the transaction, whose rollback brings it back */
-  /* When plans are made anew; see db_postgres.c, (6). */
+  /* When plans are made again; see db_postgres.c, (6). */
   unsigned plans_of; /* connection_number */
   int64_t begun_count, plans_next, plans_ms;
   int64_t sent_ms;       /* clock_mono_ms: when the last exchange began */

@@ -382,7 +382,7 @@ static enum err exchange_once(struct db_postgres *db, struct pg_call *call, int6
   if (e == OK) e = exchange_flush(db, until_ms);
   if (e == OK) e = exchange_read_all(db, call, &sent, until_ms, &a);
   if (e != OK && call->after && a.result && !a.error) {
-    e = OK; /* what came behind it found the connection gone */
+    e = OK; /* the text sent behind it found the connection gone */
     db_postgres_disconnect(db);
   }
   if (e != OK) {

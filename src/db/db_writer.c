@@ -266,7 +266,7 @@ static bool job_may_repeat(const struct db_writer *w, const struct waiting_job *
   return j->job.repeat != DB_REPEAT_NEVER && (why == ERR_IO || why == ERR_BUSY || why == ERR_TIMEOUT);
 }
 
-/* Keeps the jobs that are to be repeated, and leaves the others in the list. e: what became of the transaction. */
+/* Keeps the jobs that are to be repeated, and leaves the others in the list. e: the result of the transaction. */
 static void queue_repeats(struct db_writer *w, struct job_list *jobs, enum err e) {
   if (!w->db->operations->repeats) return;
   struct job_list others = {NULL, &others.first};

@@ -15,7 +15,7 @@ static enum err add_text(struct buf *b, const char *name, struct str text) {
   return text.n ? buf_add_json(b, text) : buf_add(b, STR("null"));
 }
 
-/* A row that somebody edited by hand may hold anything: what is no JSON is shown as a text. */
+/* A row that somebody edited by hand may hold anything: a value that is no JSON is shown as a text. */
 static enum err add_details(struct buf *b, struct str details) {
   json_t *value = json_loadb(details.n ? details.p : "", details.n, JSON_REJECT_DUPLICATES, NULL);
   bool is_object = json_is_object(value);

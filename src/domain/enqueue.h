@@ -14,7 +14,7 @@
 /* RETRY: a person retries it; FORCED: also what failed with `absent_…`. */
 enum enqueue_kind { ENQUEUE_PLAY, ENQUEUE_PREPARE, ENQUEUE_RETRY, ENQUEUE_FORCED_RETRY };
 
-/* What enqueue_run would do with this row. Pure. */
+/* Decides as enqueue_run would for this row, and writes nothing. Pure. */
 struct recording_outcome enqueue_check(const struct recording *row, enum enqueue_kind kind, int64_t now);
 /* *ret_row: the row after that. ERR_NOT_FOUND: no such recording. ERR_CONFLICT: another writer changed it. */
 CHECKED enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,

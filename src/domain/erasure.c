@@ -187,7 +187,7 @@ static enum err erase_old_calls(struct erasing *e, bool *ret_done) {
   return OK;
 }
 
-/* What the retention of calls removed. */
+/* The calls that their retention removed. */
 static enum err note_retention_end(const struct erasing *e) {
   const struct erasure *x = e->erasure;
   struct buf details CLEANUP(buf_done) = BUF_INIT(512), object CLEANUP(buf_done) = BUF_INIT(32);

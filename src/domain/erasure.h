@@ -10,8 +10,8 @@
 
 #include "domain/erasure_transcripts.h"
 
-/* Begins the erasure and does its first part; one of the same key that goes on is read instead. *ret_held: a hold covers the call
- * or the number, and nothing was begun. ERR_BUSY: too many go on. */
+/* Begins the erasure and does its first part; if one of the same key is under way, that is read instead. *ret_held: a hold
+ * covers the call or the number, and nothing was begun. ERR_BUSY: too many are under way. */
 CHECKED enum err erasure_begin(struct db *db, struct erasure *erasure, int64_t now, bool *ret_held);
 /* Begins erasures of the calls that are older than their business's metadata_days, for the businesses behind *after.
  * default_days: RETENTION_DAYS. *ret_more: call it again; else *after is 0 again. */

@@ -5,8 +5,8 @@
 
 #include "ledger/erasures.h"
 
-/* Does a part of the steps from ERASURE_CALLS to ERASURE_NOTES. Sets tree_sid if a call is to be removed: it goes on once that is
- * gone. */
+/* Does a part of the steps from ERASURE_CALLS to ERASURE_NOTES. Sets tree_sid if a call is to be removed: it continues once that
+ * is gone. */
 CHECKED enum err erasure_texts_part(struct db *db, struct erasure *erasure);
 /* Whether a legal hold covers a recording that names the number. If so, counts it in held, unless its call was counted. */
 CHECKED enum err erasure_texts_held(struct db *db, struct erasure *erasure, struct str recording_sid, bool *ret_held);

@@ -18,7 +18,7 @@
 
 enum { ROWS_MAX = 20, BYTES_MAX = 1 << 20 };
 
-/* The walk goes on behind the version that came in its place. */
+/* The walk continues behind the version that came in its place. */
 static enum err erase_in_version(struct db *db, struct erasure *x, struct transcript_place *place, struct str document,
                                  erasure_mask_fn *mask, int64_t now) {
   struct transcript_content content CLEANUP(transcript_content_done) = TRANSCRIPT_CONTENT;

@@ -22,7 +22,7 @@ enum {
 
 struct fields;
 
-/* text: what fields_write wrote, or empty. ERR_CORRUPT, ERR_NOMEM. */
+/* text: written by fields_write, or empty. ERR_CORRUPT, ERR_NOMEM. */
 CHECKED enum err fields_read(struct str text, struct fields **ret_fields);
 struct fields *fields_free(struct fields *f);
 /* Merges a delivery. *ret_changed: the document changed. *ret_dropped: how many unknown fields had no room. */

@@ -72,7 +72,7 @@ enum err prune_part(struct db *db, struct prune *p, struct prune_part *ret_part)
   struct prune next = *p;
   int64_t now = db_now_ms(db);
   int moved = 0;
-  TRY(prune_read(db, &next, RETENTION_PART, false, ret_part)); /* what expires leaves the index: no place is passed */
+  TRY(prune_read(db, &next, RETENTION_PART, false, ret_part)); /* expired rows leave the index: no place is passed */
   for (int i = 0; i < ret_part->count; i++) {
     struct recording after;
     struct recording_outcome outcome;

@@ -31,7 +31,7 @@ struct prune_part {
   bool more; /* call it again */
 };
 
-/* Begins, or begins anew. now: db_now_ms; days count back from it. */
+/* Begins, or begins again. now: db_now_ms; days count back from it. */
 void prune_begin(struct prune *p, int64_t now);
 /* At most PRUNE_LIST recordings that would expire, as they are. */
 CHECKED enum err prune_list_part(struct db *db, struct prune *p, struct prune_part *ret_part);

@@ -80,7 +80,7 @@ enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *
 
 enum { RANKS = RECORDING_RANK_REST + 1 };
 
-/* What `most` claims may take, as it is after those that were made. */
+/* The recordings that `most` claims may take, after those that were made. */
 struct choice {
   struct claimable *list; /* owned */
   int count;

@@ -56,7 +56,7 @@ enum recording_event_kind {
   RECORDING_EVENT_COUNT_
 };
 
-/* What the row keeps of a file: of a whole one (COMPLETE, FOUND), or its validators (RENEW, ANSWERED). The caller owns
+/* The facts that the row keeps of a file: of a whole one (COMPLETE, FOUND), or its validators (RENEW, ANSWERED). The caller owns
  * the texts. */
 struct recording_file {
   struct str name; /* in the store */
@@ -133,8 +133,8 @@ bool recording_is_leased(const struct recording *row, int64_t now);
 /* True if that is this owner, with this token. A token alone does not name a lease: a database that lost its last writes in a
  * failover gives tokens again. */
 bool recording_holds_lease(const struct recording *row, struct str owner, int64_t token, int64_t now);
-/* The reason to show for a recording that is not ready; RECORDING_NONE if there is none. waits_for: what
- * all queued recordings of the business wait for (storage_full, auth_failed, no_worker), or RECORDING_NONE. */
+/* The reason to show for a recording that is not ready; RECORDING_NONE if there is none. waits_for: why
+ * all queued recordings of the business wait (storage_full, auth_failed, no_worker), or RECORDING_NONE. */
 enum recording_error recording_reason(const struct recording *row, enum recording_error waits_for, int64_t now);
 /* Seconds (1 to 8) after which a client should ask for the status again; 0 if the state will not change by itself. */
 int recording_retry_after_s(const struct recording *row, int64_t now);

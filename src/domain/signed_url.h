@@ -24,7 +24,7 @@ enum {
   SIGNED_URL_SUBJECT_SIZE = 4 + 16 + 1,
 };
 
-/* What a valid signed URL grants. */
+/* The access that a valid signed URL grants. */
 struct signed_url_bearer {
   int64_t business_id;
   int64_t expires_at_ms;
@@ -42,12 +42,12 @@ CHECKED enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SE
 bool signed_url_older_key(const char *configured, struct hmac_key *ret_key);
 /* When a URL of ttl_s seconds expires: whole seconds, rounded up. */
 int64_t signed_url_expiry(int64_t ttl_s, int64_t now_ms);
-/* Appends the URL. base: what stands before "/api": an origin, a path, or "". expires_at_ms: of signed_url_expiry.
+/* Appends the URL. base: the text before "/api": an origin, a path, or "". expires_at_ms: of signed_url_expiry.
  * ERR_INVALID: the business, the SID or the id is not valid. Nothing is appended on failure. */
 CHECKED enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t business_id,
                                   struct str recording_sid, struct str id, int64_t expires_at_ms, struct buf *b);
 
-/* True if the raw query has a signature. Then it alone decides, whatever other credentials the request has. */
+/* True if the raw query has a signature. Then it alone decides, also if the request has other credentials. */
 bool signed_url_present(struct str query);
 /* ERR_DENIED: altered, expired, or for another recording. The time it takes depends on the lengths only, not on how
  * much of the signature is right. */

@@ -10,11 +10,11 @@
 #include "domain/recording.h"
 #include "ledger/calls.h"
 
-/* What a status object needs besides the row. */
+/* The facts that a status object needs besides the row. */
 struct status_view {
   struct str path_base; /* the path of PUBLIC_BASE_URL, "" or "/sub" */
   int64_t now;
-  enum recording_error waits_for; /* what all queued recordings of the business wait for; RECORDING_NONE: nothing */
+  enum recording_error waits_for; /* why all queued recordings of the business wait; RECORDING_NONE: they do not */
   int64_t retention_days;         /* of the business; 0: for ever */
 };
 

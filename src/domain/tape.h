@@ -28,7 +28,7 @@ enum tape_state {
   TAPE_BROKEN, /* the rest will not come under these validators: every listener must cut its response */
 };
 
-/* What listeners get as headers. Fixed when the tape opens. */
+/* The values of the headers that listeners get. Fixed when the tape opens. */
 struct tape_head {
   int64_t business_id;
   char recording_sid[SID_SIZE];

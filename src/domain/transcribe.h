@@ -16,7 +16,7 @@
 struct transcribe {
   int64_t business_id; /* 0: all */
   int64_t since;       /* of the call's start, else of what is known */
-  bool only_missing;   /* else transcripts that are ready are made anew */
+  bool only_missing;   /* else transcripts that are ready are made again */
   /* where the next part begins */
   int64_t at_business; /* all before it are done */
   bool is_at_held;     /* those that show a hold come last */
@@ -32,7 +32,7 @@ struct transcribe_part {
   bool more; /* call it again */
 };
 
-/* Begins, or begins anew. */
+/* Begins, or begins again. */
 void transcribe_begin(struct transcribe *t);
 /* At most TRANSCRIBE_PART recordings that are wanted. */
 CHECKED enum err transcribe_list_part(struct db *db, struct transcribe *t, struct transcribe_part *ret_part);

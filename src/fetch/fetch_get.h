@@ -21,7 +21,7 @@ struct fetch_get {
   bool is_whole;          /* the whole body is there */
   enum fetch_end end;     /* how the transfer ended */
   bool no_connection;     /* with FETCH_REFUSED: the name was not found, or the connection was refused or reset */
-  int64_t retry_after_ms; /* what the answer's Retry-After says; 0: nothing */
+  int64_t retry_after_ms; /* the time in the answer's Retry-After; 0: none */
   char detail[160];       /* why it failed, without secrets; "" where it did not */
 };
 

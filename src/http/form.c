@@ -64,7 +64,7 @@ enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name
   return ERR_NOT_FOUND;
 }
 
-/* Whether another pair of the form has the name. What can't be decoded has another name. */
+/* Whether another pair of the form has the name. A name that can't be decoded is another name. */
 static bool form_names(struct http_form *f, struct str name, struct buf *b) {
   for (;;) {
     size_t before = b->n;

@@ -200,7 +200,7 @@ void http_respond(struct http_exchange *x, int status, const struct http_fields 
 void http_wake(struct http_exchange *x);
 /* (any thread, with a ref held) The same. */
 void http_wake_from_elsewhere(struct http_exchange *x);
-/* Resets the connection now, whatever was sent. */
+/* Resets the connection now, also in the middle of an answer. */
 void http_abort(struct http_exchange *x);
 bool http_answered(const struct http_exchange *x);
 /* "Not Found" of 404 (RFC 9110, section 15); empty for a status that this server never sends. */

@@ -29,7 +29,7 @@ enum {
   SEND_MAX = 1056 * 1024, /* bytes of one answer per turn: 1 MiB with its head is sent in one turn */
   HEAVY_MIN = 256 * 1024, /* an answer with more of a file left than this waits behind all smaller ones */
   HEAVY_A_TURN = 1024 * 1024, /* bytes of heavy answers per turn */
-  HEAVY_COST_MIN = 16 * 1024, /* what each counts at least in a turn, even if it can't send */
+  HEAVY_COST_MIN = 16 * 1024, /* bytes that each counts at least in a turn, even if it can't send */
   REQUESTS_A_TURN = 32,       /* pipelined requests of one connection per turn */
   DISCARD_MAX = 64 * 1024,    /* an unread body up to this size is dropped to keep the connection */
   LINGER_BYTES = 256 * 1024,  /* read and dropped after the last answer, so that the peer can receive it */

@@ -21,7 +21,7 @@ struct http_static *http_static_free(struct http_static *s); /* NULL is allowed;
 const struct http_static_file *http_static_find(const struct http_static *s, struct str name);
 /* Answers x. Adds Content-Type and ETag to fields, and Vary and Content-Encoding if the file has a gzip variant. */
 void http_static_answer(struct http_exchange *x, const struct http_static_file *file, struct http_fields *fields);
-/* Answers x with the file under another status, for an error that has a page: without ETag, whatever the request's conditions. */
+/* Answers x with the file under another status, for an error that has a page: without ETag. Ignores the request's conditions. */
 void http_static_answer_error(struct http_exchange *x, const struct http_static_file *file, int status,
                               struct http_fields *fields);
 /* The media type for the name's extension; application/octet-stream if it is unknown. */

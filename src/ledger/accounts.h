@@ -25,7 +25,7 @@ CHECKED enum err accounts_is_removed(struct db *db, int64_t business_id, bool *r
 /* The provider refused the credentials for this recording: stops the account. The next trial is at trial_at. */
 CHECKED enum err accounts_refused(struct db *db, int64_t business_id, struct str recording_sid, int64_t now,
                                   int64_t trial_at);
-/* The same, but the account goes on: the refusal seems to be about the recording. */
+/* The same, but the account is not stopped: the refusal seems to be about the recording. */
 CHECKED enum err accounts_suspect(struct db *db, int64_t business_id, struct str recording_sid);
 CHECKED enum err accounts_set_trial(struct db *db, int64_t business_id, int64_t trial_at);
 /* The provider answered a fill that used credentials of this version (0: the present ones): ends the streak and restarts the

@@ -30,7 +30,7 @@ CHECKED enum err audit_spans_cut(struct db *db, int64_t business_id, int64_t num
 struct audit_filter {
   struct str actor, action, object; /* empty: any */
   int64_t since, until;             /* since <= at < until; until 0: no end */
-  int64_t after_number;             /* what follows this entry, so older ones; 0: from the newest */
+  int64_t after_number;             /* entries that follow this one, so older ones; 0: from the newest */
   int limit;                        /* 1 … AUDIT_LIST_MAX */
 };
 

@@ -60,7 +60,7 @@ struct business_edit {
   bool set_numbers;
 };
 
-/* Writes {"fields":["name","retention"],"retention_days":30}: what an edit changes, for the audit. Numbers and secrets are only
+/* Writes {"fields":["name","retention"],"retention_days":30}: the changes of an edit, for the audit. Numbers and secrets are only
  * named. */
 CHECKED enum err business_edit_write(struct buf *b, const struct business_edit *edit);
 /* Whether the number is one of the business's own. */
@@ -99,8 +99,8 @@ CHECKED enum err businesses_next_metadata(struct db *db, int64_t after, int64_t 
                                           int64_t *ret_days);
 /* The business with that account that is not removed and has the lowest id. ERR_NOT_FOUND. */
 CHECKED enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id);
-/* Removes a business and ends its keys, sessions and links. Its calls and recordings stay. If it has many keys, the caller goes
- * on with keys_revoke_some: none of them opens anything, but they are not marked as revoked yet. ERR_NOT_FOUND. */
+/* Removes a business and ends its keys, sessions and links. Its calls and recordings stay. If it has many keys, the caller
+ * continues with keys_revoke_some: none of them opens anything, but they are not marked as revoked yet. ERR_NOT_FOUND. */
 CHECKED enum err businesses_remove(struct db *db, int64_t id);
 /* A step of a purge touches at most so many rows: a call has a document, facets and 20 tags. */
 enum { BUSINESSES_PURGE_STEP = 10, BUSINESSES_PURGE_ROWS = 300 };

@@ -9,7 +9,7 @@
 
 #include "ledger/recordings.h"
 
-/* Sizes are in bytes, with the NUL. What the host sends has at most CALL_NAME_MAX characters, of at most four bytes each. */
+/* Sizes are in bytes, with the NUL. A text from the host has at most CALL_NAME_MAX characters, of at most four bytes each. */
 enum { CALL_TEXT_SIZE = 1025, CALL_NAME_MAX = 200, CALL_NAME_SIZE = 4 * CALL_NAME_MAX + 1, CALL_METADATA_SIZE = 4097 };
 /* A character of a tag takes at most six bytes of JSON. */
 enum { CALL_TAGS_MAX = 20, CALL_TAG_MAX = 40, CALL_TAGS_SIZE = CALL_TAGS_MAX * (6 * CALL_TAG_MAX + 3) + 2 };

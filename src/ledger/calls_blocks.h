@@ -17,7 +17,7 @@ enum {
   BLOCK_PARTS_MAX = 128,      /* of a search; further ones are not looked for */
 };
 
-/* What the marks of a block must have. */
+/* The bits that the marks of a block must have. */
 struct block_wanted {
   uint16_t bits[BLOCK_PARTS_MAX];
   size_t count; /* 0: any block may have it */

@@ -12,7 +12,7 @@
 
 enum { GROUP_BLOCKS = 384 };
 
-/* Is there a group to be made anew, or new blocks to be looked at? Never on PostgreSQL. */
+/* True if a group must be made again, or new blocks must be read. Never on PostgreSQL. */
 CHECKED enum err calls_groups_are_due(struct db *db, bool *ret_due);
 /* Makes or ends a group: of the next business behind *business_id, which it sets. blocks_most: of a group; 1 … GROUP_BLOCKS, or
  * 0: GROUP_BLOCKS. *ret_count: rows that it wrote, about; 0: nothing was due. */

@@ -121,7 +121,7 @@ static enum err read_ranges(struct walk *w) {
 
 /* ---- blocks and groups ---- */
 
-/* A row stays open while the walk goes on, so that all its statements see one state of the database. */
+/* A row stays open while the walk lasts, so that all its statements see one state of the database. */
 static enum err hold_snapshot(struct walk *w) {
   TRY(db_query(w->query->db, &w->snapshot, DB_FOR_SQLITE "select 1 from call_documents_blocks where business_id = ?1",
                DB_INT(w->query->business_id)));

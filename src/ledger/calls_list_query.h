@@ -92,7 +92,7 @@ static inline int64_t span_of(const struct calls_filter *f) {
   " = c.call_sid or l.call_sid = c.parent_call_sid or l.parent_call_sid = c.call_sid)"
 #define RECORDINGS_OF_L \
   "recordings r indexed by recordings_call where r.business_id = l.business_id and r.call_sid = l.call_sid"
-/* What a row's duration counts as; also in call_facets. */
+/* The value that a row's duration counts as; also in call_facets. */
 #define DURATION_OF_C "coalesce(c.duration_s, -1)"
 
 /* The own_key (schema/0023_call_facets.sql) of the number between these two. */

@@ -39,8 +39,8 @@ CHECKED enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db
 /* Appends a match expression for names: all words of search, folded, in any order; or search as one phrase if a word has one
  * character or there are more than CALLS_SEARCH_WORDS_MAX. also_unfolded: documents that an earlier release wrote match too. */
 CHECKED enum err calls_search_names(struct buf *b, int64_t business_id, struct str search, bool also_unfolded);
-/* What a name must contain to be found: the words of search, or all of it, folded as documents are. They point into text. None:
- * the search has nothing that a name can contain, as "---". */
+/* The words that a name must contain to be found: the words of search, or all of it, folded as documents are. They point into
+ * text. None: the search has nothing that a name can contain, as "---". */
 CHECKED enum err calls_search_parts(struct str search, struct buf *text, struct str ret_parts[CALLS_SEARCH_WORDS_MAX],
                                     size_t *ret_count);
 /* Whether the database still has documents with an earlier folding. */

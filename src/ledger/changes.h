@@ -66,8 +66,8 @@ struct changes_subscriber {
 };
 
 CHECKED enum err changes_new(const struct db_open *open, struct changes **ret_changes);
-/* Before _start. Each time that the database has not answered for so long (monotonic), subscribers' `lost` is called: what was
- * read before is too old. 0, the default: never. */
+/* Before _start. Each time that the database has not answered for so long (monotonic), subscribers' `lost` is called: all that
+ * was read before is too old. 0, the default: never. */
 void changes_set_stale_max(struct changes *c, int64_t stale_max_ms);
 CHECKED enum err changes_subscribe(struct changes *c, const struct changes_subscriber *subscriber);
 CHECKED enum err changes_start(struct changes *c);

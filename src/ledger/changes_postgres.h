@@ -8,7 +8,7 @@
 
 #include "db/db.h"
 
-/* What a connection knows of the server: the epoch of its numbers (schema_postgres/0001_ledger.sql). */
+/* The facts that a connection knows of the server: the epoch of its numbers (schema_postgres/0001_ledger.sql). */
 struct changes_epoch {
   int64_t epoch;
   char nonce[64]; /* "": none yet */

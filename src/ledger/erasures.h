@@ -21,11 +21,11 @@ struct erasure {
   char digest[ERASURE_DIGEST_SIZE];          /* of the key, keyed */
   char reason[RECORDING_EXPIRE_REASON_SIZE]; /* of its recordings */
   bool at_provider;
-  /* Who asked, as actor, role and ip of the audit: */
+  /* The requester, as actor, role and ip of the audit: */
   char by[AUDIT_ACTOR_SIZE];
   char role[AUDIT_ROLE_SIZE];
   char ip[AUDIT_IP_SIZE];
-  int64_t created_at, ended_at;    /* 0: it goes on */
+  int64_t created_at, ended_at;    /* 0: it is under way */
   int64_t calls, recordings, held; /* removed so far; calls that were left, because a legal hold covers them */
   int64_t edited;                  /* rows of other calls, recordings, notes, transcripts that named the number */
   int step;                        /* of a number: enum erasure_step */
@@ -46,9 +46,9 @@ enum erasure_step {
 /* Reads a telephone number: blanks and ( ) - . are left out. ERR_INVALID: it is not E.164 like +972501234567. */
 CHECKED enum err erasure_number(struct str text, char ret_number[HOLD_KEY_SIZE]);
 
-/* Adds an erasure and sets its id. ERR_BUSY: ERASURES_OPEN_MAX of the business go on. */
+/* Adds an erasure and sets its id. ERR_BUSY: ERASURES_OPEN_MAX of the business are under way. */
 CHECKED enum err erasures_begin(struct db *db, struct erasure *erasure, int64_t now);
-/* The erasure that goes on and whose turn it is: the first after `after`, else the first. ERR_NOT_FOUND: none goes on. */
+/* The erasure under way whose turn it is: the first after `after`, else the first. ERR_NOT_FOUND: none is under way. */
 CHECKED enum err erasures_next(struct db *db, int64_t after, struct erasure *ret_erasure);
 CHECKED enum err erasures_get(struct db *db, int64_t business_id, int64_t erasure_id, struct erasure *ret_erasure);
 /* Stores counts, tree_sid, step, after and after_at. */
@@ -57,9 +57,9 @@ CHECKED enum err erasures_store(struct db *db, const struct erasure *erasure);
 CHECKED enum err erasures_delete(struct db *db, const struct erasure *erasure);
 /* Stores them, and it has ended: its key is forgotten. */
 CHECKED enum err erasures_end(struct db *db, const struct erasure *erasure, int64_t now);
-/* The erasure of this number or top leg that goes on. ERR_NOT_FOUND: there is none. */
+/* The erasure of this number or top leg that is under way. ERR_NOT_FOUND: there is none. */
 CHECKED enum err erasures_find(struct db *db, int64_t business_id, struct str key, struct erasure *ret_erasure);
-/* How many erasures of a business (0: of all) go on; at most `most`. */
+/* How many erasures of a business (0: of all) are under way; at most `most`. */
 CHECKED enum err erasures_count(struct db *db, int64_t business_id, int most, int64_t *ret_count);
 /* Whether the call with this top leg is being removed, by itself or because of its number: it is too late for a hold. */
 CHECKED enum err erasures_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_covered);
@@ -70,7 +70,7 @@ CHECKED enum err erasures_any_tree(struct db *db, int64_t business_id, bool *ret
 /* The same of a number: it is being erased, or is that of a leg of a call that is being removed. */
 CHECKED enum err erasures_cover_number(struct db *db, int64_t business_id, struct str number, bool *ret_covered);
 
-/* Whether an erasure has ended since then: what it deleted may still be in the database's log. */
+/* Whether an erasure has ended since then: its deleted rows may still be in the database's log. */
 CHECKED enum err erasures_ended_since(struct db *db, int64_t since, bool *ret_any);
 
 struct erasure_leg {

@@ -162,7 +162,7 @@ static enum err keys_add_number(void *arg, struct str digits) {
   return buf_add_char(keys, '"');
 }
 
-/* What covers the keys ?2 of the business ?1. */
+/* The holds that cover the keys ?2 of the business ?1. */
 #define HOLDS_OF_KEYS                                                                                   \
   "(select h.hold_id as id from (select distinct value as sid from json_each(?2)) k cross join holds h" \
   " on h.business_id = ?1 and h.key = k.sid and h.is_removed = 0"                                       \

@@ -40,7 +40,7 @@ typedef enum err holds_each_fn(void *arg, const struct hold *hold);
 /* Calls fn with at most limit holds of a business, in order of id, after the id `after`. */
 CHECKED enum err holds_each(struct db *db, int64_t business_id, int64_t after, int limit, holds_each_fn *fn, void *arg);
 
-/* What the hold is on: "number", "call" or "recording". A literal. */
+/* The kind of object that is held: "number", "call" or "recording". A literal. */
 const char *hold_on(const struct hold *hold);
 /* Before a delivery changes a call or a recording: what covered it, and what it leaves, stays covered. They may keep the numbers,
  * the parent or the call of `was` in `next`, if very many holds cover it. */

@@ -23,7 +23,7 @@ struct key {
   char made_by[KEY_BY_SIZE], revoked_by[KEY_BY_SIZE]; /* "command", "key:5", "user:SUB"; "" not known */
 };
 
-/* What a new key is to be. */
+/* The properties of a new key. */
 struct key_wish {
   int64_t business_id;
   struct str role, name, made_by;

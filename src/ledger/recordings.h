@@ -78,7 +78,7 @@ struct recording {
   char stem[RECORDING_NAME_SIZE]; /* "" before the first fill */
   char name[RECORDING_NAME_SIZE]; /* "" unless ready */
   int64_t bytes;                  /* of the file; 0 unless ready */
-  int64_t announced_bytes;        /* what the provider announced; -1 unknown */
+  int64_t announced_bytes;        /* as the provider announced; -1 unknown */
   int64_t received_bytes;         /* by the fill under way */
   char content_type[40];
   char etag[RECORDING_ETAG_SIZE]; /* with its quotes */
@@ -130,7 +130,7 @@ CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct st
 CHECKED enum err recordings_failed_skip(struct db *db, int64_t business_id, struct str error_code, struct str after,
                                         int count, char ret_sid[SID_SIZE]);
 
-/* Where a list in the order of kept_from goes on. Zeroed: at its beginning. */
+/* The place where a list in the order of kept_from continues. Zeroed: at its beginning. */
 struct recordings_place {
   int64_t kept_from;
   int passed; /* rows with this kept_from that were read */

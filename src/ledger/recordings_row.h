@@ -123,8 +123,8 @@ static inline struct db_value recording_text(const char *s) {
       recording_time((r)->channels), recording_text((r)->sha256), recording_time((r)->ready_at),                \
       recording_time((r)->file_seen_at), recording_time((r)->expired_at), recording_text((r)->expire_reason)
 
-/* What `changes` says of a row that was replaced. PROGRESS: only received bytes or the lease changed, so answers given before
- * stay right. */
+/* The kind of change that `changes` gets for a row that was replaced. PROGRESS: only received bytes or the lease changed, so
+ * answers given before stay right. */
 static inline enum change_kind recording_change(const struct recording *old, const struct recording *next) {
   bool is_progress = old->status == RECORDING_DOWNLOADING && next->status == RECORDING_DOWNLOADING &&
                      old->lease_token == next->lease_token;

@@ -52,7 +52,7 @@ CHECKED enum err sessions_end_all(struct db *db, int64_t business_id);
 /* Calls fn with at most SESSIONS_LIST_MAX sessions of a business, the newest first. */
 typedef enum err sessions_each_fn(void *arg, const struct session *session);
 CHECKED enum err sessions_each(struct db *db, int64_t business_id, int64_t now, sessions_each_fn *fn, void *arg);
-/* What sessions_end_id ended. */
+/* The kind of object that sessions_end_id ended. */
 struct session_ended {
   int64_t business_id;
   bool is_link;

@@ -13,7 +13,7 @@ struct texts_call {
   struct str plain[4];     /* caller_name, customer_name, ref, agent */
   struct str json[3];      /* metadata, tags, the ranked document of the provider's fields */
 };
-/* ERR_FULL ends the walk without an error. What the callback gets is good during the call. */
+/* ERR_FULL ends the walk without an error. The texts are valid during the callback. */
 typedef enum err texts_call_fn(void *arg, const struct texts_call *call);
 CHECKED enum err texts_each_call(struct db *db, int64_t business_id, struct str after, int limit, texts_call_fn *fn,
                                  void *arg);

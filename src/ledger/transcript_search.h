@@ -18,7 +18,7 @@ enum {
   TRANSCRIPT_WORDS_MAX = 2 * TRANSCRIPT_TEXT_MAX,
   TRANSCRIPT_SPEAKER_MAX = 120, /* bytes; longer names are cut */
   TRANSCRIPT_QUERY_WORDS = 8,   /* further words of a search are not looked for */
-  TRANSCRIPT_WORD_MAX = 64,     /* bytes of a folded word; what is behind them does not count */
+  TRANSCRIPT_WORD_MAX = 64,     /* bytes of a folded word; further ones do not count */
   TRANSCRIPT_TERM_SIZE = 12,
   TRANSCRIPT_MARKS_MAX = 16, /* of a match */
 };

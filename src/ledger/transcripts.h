@@ -44,7 +44,7 @@ const char *transcript_error_message(enum transcript_error error);
 CHECKED enum err transcript_error_of(struct str code, enum transcript_error *ret_error);
 
 enum transcript_event {
-  TRANSCRIPT_ASK,    /* it is to be made, or made anew */
+  TRANSCRIPT_ASK,    /* it is to be made, or made again */
   TRANSCRIPT_CLAIM,  /* a worker has its task */
   TRANSCRIPT_WAIT,   /* the worker gave the task back */
   TRANSCRIPT_FINISH, /* it is complete */
@@ -96,7 +96,7 @@ CHECKED enum err transcripts_edit(struct db *db, int64_t business_id, struct str
 
 /* ---- for the worker that has the task; ERR_CONFLICT: its lease is lost ---- */
 
-/* Begins, or goes on with the run: *ret_row has it. */
+/* Begins or continues the run: *ret_row has it. */
 CHECKED enum err transcripts_begin(struct db *db, const struct task *task, int64_t now, struct transcript *ret_row);
 /* The number of the run's pieces is known. */
 CHECKED enum err transcripts_set_pieces(struct db *db, const struct task *task, int64_t pieces_all, int64_t now);
@@ -147,7 +147,7 @@ CHECKED enum err transcripts_set_editor(struct db *db, int64_t business_id, cons
                                         int64_t now);
 /* Deletes a version that is not the newest. */
 CHECKED enum err transcripts_delete_version(struct db *db, int64_t business_id, const struct transcript_place *place);
-/* Deletes an answer: its piece is sent again if the run goes on. */
+/* Deletes an answer: its piece is sent again if the run continues. */
 CHECKED enum err transcripts_delete_answer(struct db *db, int64_t business_id, const struct transcript_place *place);
 
 /* ---- removing ---- */

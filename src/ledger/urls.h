@@ -27,8 +27,8 @@ struct url {
 /* Sets a new url_id and made_at. ERR_BUSY: the business has URLS_PER_BUSINESS_MAX in force; ERR_NOT_FOUND: no such business,
  * or it is removed. */
 CHECKED enum err urls_add(struct db *db, struct url *url);
-/* What the URL grants, as a viewer's session until the URL or its key expires. ERR_NOT_FOUND: it or its key was revoked or has
- * expired, or its business is removed. */
+/* The access that the URL grants, as a viewer's session until the URL or its key expires. ERR_NOT_FOUND: it or its key was
+ * revoked or has expired, or its business is removed. */
 CHECKED enum err urls_find(struct db *db, struct str url_id, int64_t now, struct session *ret_session);
 /* Calls fn with at most limit URLs in force of a business, the newest first, after the one at (made_at, url_id); made_at
  * INT64_MAX: from the newest. */

@@ -11,8 +11,8 @@
 CHECKED enum err twilio_part_add(struct delivery_part *part, const char *name, struct str value);
 
 /* Sets the status's place in Twilio's list, and whether it is terminal. A call's unknown status is not terminal and ranks
- * after the known ones, since Twilio may add some. A recording's unknown status ranks below every known one, whatever its
- * sequence and timestamp: nothing is known of what it means. */
+ * after the known ones, since Twilio may add some. A recording's unknown status ranks below every known one, with any
+ * sequence and timestamp: its meaning is unknown. */
 void twilio_call_rank(struct str status, struct delivery_rank *rank);
 void twilio_recording_rank(struct str status, struct delivery_rank *rank);
 /* "inbound" or "outbound", as seen from the business. */

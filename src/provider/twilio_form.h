@@ -10,7 +10,7 @@
 #include "provider/twilio_signature.h"
 
 struct twilio_form_entry {
-  struct twilio_parameter raw;  /* the decoded bytes: what the sender signed */
+  struct twilio_parameter raw;  /* the decoded bytes, as the sender signed them */
   struct twilio_parameter text; /* in UTF-8: without NUL, with U+FFFD for what is no UTF-8 */
   bool is_repeated;             /* an entry before this one has the same name; set by twilio_form_mark_repeated */
 };
@@ -21,7 +21,7 @@ struct twilio_form {
   bool has_repairs; /* a text differs from its raw bytes */
 };
 
-/* What twilio_form_parse appends to storage at most, for each byte of the body: the byte, and U+FFFD for it. */
+/* The most that twilio_form_parse appends to storage for each byte of the body: the byte, and U+FFFD for it. */
 enum { TWILIO_FORM_ROOM = 4 };
 
 /* Views point into storage, in which the caller has reserved TWILIO_FORM_ROOM * body.n bytes. ERR_NOMEM. The caller frees

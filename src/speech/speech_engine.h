@@ -67,7 +67,7 @@ struct speech_reply {
 };
 
 struct speech_answer {
-  char language[SPEECH_LANGUAGE_SIZE]; /* what the engine found; "": it does not say, or is not sure */
+  char language[SPEECH_LANGUAGE_SIZE]; /* as the engine found it; "": it does not say, or is not sure */
   double language_probability;         /* of the language that it found by itself; 0: unknown */
   bool is_of_one_language;             /* the model wrote another language than it found: it knows one */
   struct speech_phrase *phrases;       /* in order of start_ms */

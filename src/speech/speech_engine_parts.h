@@ -31,10 +31,10 @@ struct speech_engine {
   char *token;      /* NULL: none */
   int64_t token_until_ms;
   bool token_was_good; /* a request with it was answered */
-  /* openai: what this server does not know */
+  /* openai: parameters that this server does not know */
   bool no_auto;    /* it refused language=auto: the field is left out */
   bool no_verbose; /* it refused response_format=verbose_json */
-  /* URLs whose models write one language whatever they find, as bits of speech_url_bit: not asked how sure they are of it */
+  /* URLs whose models write one language whichever is spoken, as bits of speech_url_bit: not asked how sure they are of it */
   uint64_t one_language;
 };
 

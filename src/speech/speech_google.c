@@ -26,7 +26,7 @@ static struct str google_location(const char *url) {
   return str_head(parts.host, parts.host.n - strlen(suffix));
 }
 
-/* The vocabulary: what stands between commas and line breaks, as phrases that are expected. */
+/* The vocabulary: the texts between commas and line breaks are phrases that are expected. */
 static enum err google_adaptation(struct str vocabulary, struct buf *b) {
   struct str phrase;
   bool is_first = true;

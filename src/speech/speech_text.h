@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 
-/* Appends text, cleaned: what is no UTF-8 becomes U+FFFD, each control character, line break and space becomes a space, marks
- * and controls of direction (U+061C, U+200B, U+200E, U+200F, U+202A-202E, U+2060, U+2066-2069, U+FEFF) are left out. ERR_NOMEM,
- * ERR_TOO_BIG. */
+/* Appends text, cleaned: bytes that are no UTF-8 become U+FFFD, each control character, line break and space becomes a space,
+ * marks and controls of direction (U+061C, U+200B, U+200E, U+200F, U+202A-202E, U+2060, U+2066-2069, U+FEFF) are left out.
+ * ERR_NOMEM, ERR_TOO_BIG. */
 CHECKED enum err speech_text_clean(struct str text, struct buf *b);
 bool speech_text_is_clean(struct str text);
 /* Whether the character is space, and whether it is punctuation that belongs to the word before it ("." "," "?" …). */

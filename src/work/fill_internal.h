@@ -121,7 +121,7 @@ struct fill {
   bool renewal_pending;
   unsigned steps_pending; /* reports and disk steps under way; the fill is not freed before they are back */
 
-  struct recording_event final_event; /* what the final report says */
+  struct recording_event final_event; /* the content of the final report */
   int64_t report_retry_at_ms;         /* mono; 0: no report waits to be repeated */
   char log_why[160];                  /* of "Recording failed"; empty: the message of the error code says it */
   bool slow_logged;

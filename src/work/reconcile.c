@@ -380,7 +380,7 @@ static enum err page_read(struct reconcile_reader *reader, const struct reconcil
   return page_take(reader, a, page, s);
 }
 
-/* False: the account was read lately. Else *s is the run to begin, or to go on with. */
+/* False: the account was read lately. Else *s is the run to begin or to continue. */
 static bool state_begin(const struct reconcile *r, const struct reconcile_account *a, struct reconcile_state *s) {
   int64_t now = db_clock_now_ms();
   if (r->how.not_after_ms && s->done_ms > r->how.not_after_ms && s->done_ms <= now) return false;

@@ -83,7 +83,7 @@ struct remover {
   struct forgetting forgetting;
   bool has_removed;                          /* and the database's log may still have what was deleted */
   bool search_waits;                         /* terms of transcripts were left when the log was cut */
-  int64_t cut_at_ms;                         /* mono: the log is cut then, whatever work there is */
+  int64_t cut_at_ms;                         /* mono: the log is cut then, also while there is work */
   int64_t metadata_at_ms, metadata_business; /* as retention_at_ms; the business that was looked at last */
   int64_t erasure_id;                        /* served last */
   atomic_int_least64_t pause_ms;

@@ -70,7 +70,7 @@ static int64_t deletion_backoff_ms(int64_t attempts) {
   return ms < BACKOFF_CAP_MS ? ms : BACKOFF_CAP_MS;
 }
 
-/* How long the whole business waits after this answer, whose task waits wait_ms (2). 0: it goes on. */
+/* How long the whole business waits after this answer, whose task waits wait_ms (2). 0: it does not wait. */
 static int64_t pause_ms(const struct asked *a, int64_t wait_ms) {
   if (a->status == 429) return wait_ms;
   if (a->status == 401 || a->status == 403 || a->is_without_credentials)
@@ -258,7 +258,7 @@ int64_t remover_provider_tick(struct remover_provider *p, const struct access_sn
 }
 
 void remover_provider_stop(struct remover_provider *p) {
-  p->stopped = true; /* what was claimed is not started; its lease ends */
+  p->stopped = true; /* a claimed task is not started; its lease ends */
   for (int i = 0; i < ASKED_MAX; i++)
     if (p->asked[i].transfer) fetch_cancel(p->asked[i].transfer);
 }

@@ -198,7 +198,7 @@ static void lose_job(struct speech_job *job) {
   fetch_getter_cancel(job->getter);
 }
 
-/* Until the database answers, a job goes on, and renews late. */
+/* Until the database answers, a job continues, and renews late. */
 static void renew_jobs(struct transcriber *t) {
   int64_t mono = clock_mono_ms();
   for (size_t i = 0; i < t->job_count; i++) {

@@ -30,7 +30,7 @@ void transcriber_hold(struct transcriber *t, bool is_held);
 void transcriber_expired(struct transcriber *t, int64_t business_id, struct str recording_sid);
 /* Begins nothing more, ends the requests that run, and gives the tasks back. */
 void transcriber_stop(struct transcriber *t);
-/* After transcriber_stop. False: the volume or the database did not answer in time, and its threads go on using the parts. */
+/* After transcriber_stop. False: the volume or the database did not answer in time, and its threads still use the parts. */
 bool transcriber_wait(struct transcriber *t, int64_t timeout_ms);
 /* After transcriber_wait was true, or of one that was never stopped. Always NULL. */
 struct transcriber *transcriber_free(struct transcriber *t);

@@ -19,7 +19,7 @@
 
 enum { TRANSCRIBER_LONGEST_MS = 12 * 3600 * 1000, TRANSCRIBER_REFUSED_MAX = 3, TRANSCRIBER_LOST_MAX = 3 };
 
-/* What the claim found, in one transaction. */
+/* The rows that the claim found, in one transaction. */
 struct speech_claim {
   struct task task;
   struct speech_slot slot;
@@ -50,7 +50,7 @@ struct speech_job {
   int refused_count;
   bool has_passed;             /* the engine took a piece of the run */
   int64_t engine_ms, sent_ms;  /* what the engine took, for how much sound */
-  enum transcript_error error; /* why it does not go on; NONE: it does */
+  enum transcript_error error; /* why it stopped; NONE: it has not */
   bool is_engine_down;         /* the error is about the engine, not the recording */
   int64_t retry_after_ms;      /* that the engine asked for; 0: nothing */
 };
@@ -88,6 +88,6 @@ void transcriber_run_job(struct speech_job *job);
 /* transcriber_piece.c: has a piece heard, or finds its answer stored, and adds it to job->merge. Any error but OK ends the pass;
  * job->error then says why, if it is about the engine. */
 enum err transcriber_take_piece(void *arg, const struct speech_piece *piece);
-/* The last piece was taken: what was refused becomes gaps, if the engine took others. */
+/* The last piece was taken: refused pieces become gaps, if the engine took others. */
 enum err transcriber_end_pieces(struct speech_job *job);
 bool transcriber_must_end(const struct speech_job *job);

@@ -198,7 +198,7 @@ static void job_judge_error(struct speech_job *job, enum err e, struct ending *x
   x->kind = ENDING_READY;
   if (e == OK) return;
   x->kind = ENDING_LATER;
-  if (e == ERR_CLOSED) return; /* the process ends: another one goes on at once */
+  if (e == ERR_CLOSED) return; /* the process ends: another one continues at once */
   if (e == ERR_TOO_BIG) job->error = TRANSCRIPT_ERROR_TOO_LONG;
   if (e == ERR_UNSUPPORTED || e == ERR_CORRUPT) job->error = TRANSCRIPT_ERROR_UNSUPPORTED_AUDIO;
   if (job->error == TRANSCRIPT_ERROR_NONE) job->error = TRANSCRIPT_ERROR_STORAGE_ERROR;

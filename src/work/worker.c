@@ -46,7 +46,7 @@ enum {
   OLD_PARTS_EVERY_MS = 1000,
   TICK_MS = 1000,
   CHECKS_MAX = 2,                /* of files that were seen under a recording's name, at the same time */
-  DISK_THREADS = CHECKS_MAX + 1, /* downloads go on while files are checked */
+  DISK_THREADS = CHECKS_MAX + 1, /* downloads continue while files are checked */
   FILLS_MAX = 10000,
   RETURN_MS = 6000, /* how long stopped fills get to end; the writer answers each report within 5 s */
 };

@@ -40,7 +40,7 @@ void worker_wake_transcriber(struct worker *w); /* a transcript may have been qu
 /* The volume has less than min_free_bytes free: nothing is claimed until there is room. */
 bool worker_is_full(const struct worker *w);
 /* (any thread) While held the worker claims nothing and removes nothing from the volume, because this is not the right one.
- * Fills that run go on. */
+ * Running fills continue. */
 void worker_hold(struct worker *w, bool is_held);
 /* Stops claiming and waits up to timeout_ms for the fills to end; then stops them and gives their leases back. False: some
  * fills can't be ended, because the volume does not answer. Their leases are given back too, but the worker's threads still

@@ -8,7 +8,7 @@
 #include "api/request/api_db_call.h"
 #include "api/request/api_request.h"
 
-/* Reads on a reader thread, then calls resume on the loop, unless the peer has gone. resume begins the request anew with
+/* Reads on a reader thread, then calls resume on the loop, unless the peer has gone. resume begins the request again with
  * *seen, which is valid during the call. */
 void session_lookup(struct api_request *req, request_resume_fn *resume);
 

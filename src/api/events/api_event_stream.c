@@ -82,7 +82,7 @@ struct event_stream {
   int64_t joined_seq;                /* the feed's seq when it joined; 0: not known */
   int64_t reset_seq;                 /* the id of the reset that is due; 0: not known */
   uint64_t session_version;          /* of the session look-up under way */
-  struct event_feed_batch *backlog;  /* what the client missed before it came, to be sent first; or NULL */
+  struct event_feed_batch *backlog;  /* events that the client missed before it came, to be sent first; or NULL */
   size_t backlog_at;
   struct event_feed_event *queue[QUEUE_MAX]; /* a ring of references */
   size_t queue_at, queue_n;

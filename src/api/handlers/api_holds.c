@@ -25,7 +25,7 @@ struct holds_request {
   struct db_call db_call; /* first */
   char id[SID_SIZE];
   bool call_known;
-  bool too_late; /* what it names is removed, or is being removed */
+  bool too_late; /* its object is removed, or is being removed */
   struct hold hold;
   int64_t hold_id, after;
   int count;

@@ -38,7 +38,7 @@ static size_t number_length(struct str s) {
   return end;
 }
 
-/* True if a value may end here: what follows the number is a comma, an end, or nothing. */
+/* True if a value may end here: a comma, an end, or nothing follows the number. */
 static bool ends_value(struct str rest) {
   size_t at = 0;
   while (at < rest.n && strchr(" \t\r\n", rest.p[at]) && rest.p[at]) at++;

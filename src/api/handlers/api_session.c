@@ -124,7 +124,7 @@ static enum err session_write_subject(struct buf *b, const struct api_request *r
   return buf_add_json(b, str_from(text));
 }
 
-/* What all numbers of the business begin with: "" if it has none. */
+/* The beginning that all numbers of the business share: "" if it has none. */
 static struct str session_number_prefix(const struct access_business *b) {
   struct str prefix = b->number_count ? b->numbers[0] : STR("");
   for (size_t i = 1; i < b->number_count; i++) {

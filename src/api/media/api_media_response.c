@@ -76,7 +76,7 @@ void media_response_count(struct api_loop *l, const struct subject *subject, con
     count_first_answer(l, subject, result);
 }
 
-/* What a request's answer is to the audit: HEAD asks for no bytes. */
+/* How the audit counts a request's answer: HEAD asks for no bytes. */
 static unsigned audit_note(const struct http_exchange *x, bool download) {
   if (http_request(x)->method == HTTP_HEAD) return 0;
   return download ? PLAYBACK_DOWNLOADED : PLAYBACK_HEARD;

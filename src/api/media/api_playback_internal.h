@@ -35,7 +35,7 @@ struct playback_request {
   atomic_bool post_pending;       /* a change was posted to the loop and has not arrived (6) */
   bool changed_since_read;        /* a change arrived after the newest read began */
   struct playback_request *next, **link; /* in the loop's list, while WAITING (1) */
-  /* What the newest read, opening or write found. */
+  /* The result of the newest read, opening or write. */
   bool call_known; /* id is a call's SID, and the call exists */
   enum leg_relation leg_relation;
   struct recording row;
@@ -92,5 +92,5 @@ void playback_request_answer_problem(struct playback_request *p, const struct pl
 void playback_request_answer_no_volume(struct playback_request *p);
 /* 401: the session has ended. */
 void playback_request_answer_denied(struct playback_request *p);
-/* What a failed read or write means to the client. */
+/* The answer to the client after a failed read or write. */
 void playback_request_answer_err(struct playback_request *p, enum err e);

@@ -64,7 +64,7 @@ static enum err playback_read_row(struct db *db, struct db_call *c) {
 }
 
 enum err playback_request_read_rows(struct db *db, struct db_call *c) {
-  /* Held until the same tape was found again. Its last reference would end the tape, and opening it anew would wake
+  /* Held until the same tape was found again. Its last reference would end the tape, and opening it again would wake
    * this request to read again, without end. */
   struct tape *previous = TAKE(playback_request_of(c)->tape);
   enum err failed = playback_read_row(db, c);

@@ -36,7 +36,7 @@ struct api_parts {
   int64_t seq;             /* the last change before those that api_on_change will be given */
   bool health_only;        /* a worker's process: it serves nothing but health */
   unsigned loops;          /* of the server that api_http_app is given to */
-  /* What the process knows about itself. Each is called from any thread and must be cheap. */
+  /* The state of the process. Each is called from any thread and must be cheap. */
   bool (*worker_alive)(void *arg); /* a worker of any process reported within the last 30 s */
   bool (*account_stopped)(void *arg, int64_t business_id);
   bool (*storage_full)(void *arg); /* there are workers, and none of them has room for a recording */

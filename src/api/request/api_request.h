@@ -24,7 +24,7 @@ enum {
 
 typedef void api_handler(void *arg, struct http_exchange *x); /* arg: struct api_request */
 
-/* The access column of routes.c: who may use a route, and what its body must be. */
+/* The access column of routes.c: the roles that may use a route, and the kind of its body. */
 enum route_access {
   ROUTE_OPEN = 1, /* no credentials; it is answered while the process is crowded, too */
   ROUTE_VIEWER,
@@ -39,7 +39,7 @@ enum route_access {
   ROUTE_WEBHOOK = 0x80,     /* webhook_is_refused runs before its body is read */
 };
 
-/* What a reader found for a cookie's session, or for what the access snapshot lacked. */
+/* Rows that a reader found: a cookie's session, or a key or business that the access snapshot lacked. */
 struct session_seen {
   bool is_there;
   uint64_t version; /* read before the session was */
@@ -47,7 +47,7 @@ struct session_seen {
   char token[SESSION_TOKEN_SIZE]; /* of the cookie's values, the one with the newest session */
 };
 
-/* Begins the request anew. seen: what a reader found; NULL: nothing was read. */
+/* Begins the request again. seen: the rows that a reader found; NULL: nothing was read. */
 typedef void request_resume_fn(struct api *a, struct http_exchange *x, const struct session_seen *seen);
 
 /* Why a request can't be judged yet. */

@@ -10,7 +10,7 @@
 
 enum { STATUS_MAX = 16 * 1024 }; /* bytes of a status object */
 
-/* What a status object says beyond its row. now: the database's time, ms. */
+/* The facts that a status object has beyond its row. now: the database's time, ms. */
 struct status_view status_view_of(struct api *a, int64_t business_id, int64_t now);
 /* The fields that tell where the object is by its recording's SID: Location of a 202; Content-Location when the recording was
  * asked for by its call (by_call). */

@@ -31,5 +31,5 @@ void check_reconcile(struct check *c);
 void check_volume(struct check *c);
 /* check_business.c: each business's credentials, whether the provider accepts them, and its webhook URLs */
 void check_businesses(struct check *c);
-/* check_speech.c: what the speech engine hears, if there is one */
+/* check_speech.c: whether the speech engine hears words, if there is one */
 void check_speech(struct check *c);

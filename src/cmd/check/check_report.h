@@ -19,7 +19,7 @@ struct check_report {
 
 void report_init(struct check_report *r, bool json);
 void report_done(struct check_report *r);
-/* about: the subject, one word. mend: what the operator must do, or "". format: the finding. */
+/* about: the subject, one word. mend: the step that the operator must take, or "". format: the finding. */
 void report_add(struct check_report *r, enum check_level level, const char *about, const char *mend, const char *format,
                 ...) PRINTF(5, 6);
 /* Prints the last line with the counts, or all of the JSON. ERR_IO: standard output can't be written. */

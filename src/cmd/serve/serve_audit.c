@@ -61,5 +61,5 @@ void serve_audit_upkeep(struct serve *s, bool can_write) {
     audit_submit_cut(s);
   }
   if (day == logged_day && after < 0) return;
-  if (audit_log_heads(s, &after) == OK) logged_day = day; /* else the next upkeep goes on */
+  if (audit_log_heads(s, &after) == OK) logged_day = day; /* else the next upkeep continues */
 }

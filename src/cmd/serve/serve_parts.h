@@ -119,7 +119,7 @@ CHECKED enum err serve_load_access(struct serve *s);
 /* (any thread) Makes the main thread read the changed business or key again, at once. NULL: read everything again. */
 void serve_note_access(struct serve *s, const struct access_change *change);
 
-/* serve_state.c and serve_volume.c: what the process knows about itself; (any thread). serve: a struct serve. */
+/* serve_state.c and serve_volume.c: the state of the process; (any thread). serve: a struct serve. */
 enum { SERVE_WORKER_LIVES_MS = 30 * 1000 };
 /* True if a worker of any process reported within SERVE_WORKER_LIVES_MS. */
 bool serve_worker_alive(void *serve);
@@ -155,7 +155,7 @@ void serve_audit_upkeep(struct serve *s, bool can_write);
 CHECKED enum err serve_reconcile_start(struct serve *s);
 void serve_reconcile_watch(struct serve *s, bool can_write); /* on the main thread, at each upkeep */
 void serve_reconcile_stop(struct serve *s);                  /* waits for the end of its thread */
-/* serve_reseal.c: seals secrets anew during a rotation of SECRETS_KEY */
+/* serve_reseal.c: seals secrets again during a rotation of SECRETS_KEY */
 void serve_reseal(struct serve *s);
 /* serve_business.c: adds or updates the business of TWILIO_ACCOUNT_SID. Returns an exit code. */
 CHECKED int serve_keep_business(struct serve *s);

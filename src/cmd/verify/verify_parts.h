@@ -31,7 +31,7 @@ struct verify {
   int64_t listed;    /* findings that were printed as JSON */
 };
 
-/* verify_report.c: what is printed. */
+/* verify_report.c: prints the report. */
 const char *verify_kind_name(enum verify_kind kind); /* in JSON */
 const char *verify_kind_text(enum verify_kind kind); /* for people */
 /* Counts and prints one finding: a line, or an object of the list. row: NULL if the file belongs to no recording. */
