@@ -5,7 +5,7 @@
  *   reading:  TRY(calls_groups_match(db, group_id, &search, ids, &count));
  *
  * A block that changes leaves its group, in the same transaction (0046_block_groups.sql); a group that lost an eighth of its
- * blocks is made anew. Thread rule: the connection's; updates run in db_writer's transaction. */
+ * blocks is made again. Thread rule: the connection's; updates run in db_writer's transaction. */
 #pragma once
 
 #include "ledger/calls_blocks.h"

@@ -32,7 +32,7 @@ CHECKED enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_
 /* ERR_NOT_FOUND: there is none. */
 CHECKED enum err holds_find(struct db *db, int64_t business_id, struct str key, struct hold *ret_hold);
 CHECKED enum err holds_get(struct db *db, int64_t business_id, int64_t hold_id, struct hold *ret_hold);
-/* Ends the hold. What it covered shows it until holds_mark_part has looked at it again, but may be removed at once. */
+/* Ends the hold. Objects that it covered show it until holds_mark_part has read them again, but may be removed at once. */
 CHECKED enum err holds_remove(struct db *db, const struct hold *hold);
 /* Stores the hold's reason; all that it covers will show it. */
 CHECKED enum err holds_set_reason(struct db *db, const struct hold *hold);

@@ -8,7 +8,7 @@
  *  (2) The place of the next page is stored in the transaction that writes the last entry of a page. So a run that dies goes on
  *      there, and reads at most one page again.
  *  (3) Of a shared account, legs without a parent are written before those with one: a child belongs to its parent's business.
- *  (4) A page that the provider no longer knows makes its list begin anew, once.
+ *  (4) A page that the provider no longer knows makes its list begin again, once.
  *  (5) On a server the entries of a part are written in a set. A set that fails is written entry by entry.
  *  (6) Readers share the accounts of a run. A reader that waits for the provider lets the others go on; else one works at a time.
  *      So accounts are read at the same time as long as the provider's answers take the time. */

@@ -145,7 +145,7 @@ def hears(language=None, words="inside", **more):
 
 
 def says(segments, language="en", words="inside", **more):
-    """Answers these segments, whatever was sent."""
+    """Answers these segments to any request."""
     def act(ask):
         if ask.kind == "google":
             return ask.json(200, google_answer(ask, segments, language, **more))

@@ -31,7 +31,7 @@ def entries(world, acme, action=None):
 
 
 def rows_that_name(world, texts):
-    """Tables of the database with a row that has one of the texts: all of them, whatever the database."""
+    """Tables of the database with a row that has one of the texts: all of them, on both kinds of database."""
     if world.schema:
         tables = [row["name"] for row in world.sql("select table_name as name from information_schema.tables"
                                                    " where table_schema = current_schema() and table_type = 'BASE TABLE'")]

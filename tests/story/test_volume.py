@@ -235,7 +235,7 @@ def test_a_server_ends_in_time_while_its_volume_does_not_answer(world, provider,
     server.terminate()
     if kind == "hanging":
         assert server.wait(within=12) == 0
-    else:  # the kernel keeps a process that writes to a frozen file system, whatever the process does
+    else:  # the kernel keeps a process that writes to a frozen file system, in every case
         eventually(lambda: server.log_lines("Stopped"), 12)
     for one in (tape, *waiting):  # their leases were given back
         assert (world.state(one.sid), world.row(one.sid)["lease_until"]) == ("queued", None)

@@ -1,7 +1,7 @@
 /* api_credentials.h - whether the provider accepts a business's credentials, as this process has last seen it; asked on threads
  * of its own.
  *
- *   credentials_verdict(a->credentials, business)          what is known now; asks anew behind it when that is old
+ *   credentials_verdict(a->credentials, business)          the newest result; asks again in the background when that is old
  *   e = credentials_try(a->credentials, &account, on_tried, arg);          tries credentials that are not stored yet
  *
  * Thread rule: any thread; on_tried runs on a thread of the pool. Asks are bounded: four at once, CREDENTIALS_QUEUE waiting,
