@@ -27,7 +27,7 @@ export function spanAfter(from: string, to: string, day: string): { from: string
   return day < from ? { from: day, to: from } : { from, to: day }
 }
 
-/** Where an arrow leads from a day; null: it is no key of the calendar. `ltr`: the direction of the page. */
+/** The day to which an arrow leads; null: it is no key of the calendar. `ltr`: the direction of the page. */
 export function dayAfterKey(day: Date, key: string, ltr: boolean): Date | null {
   const by = (days: number, months = 0) => new Date(day.getFullYear(), day.getMonth() + months, day.getDate() + days)
   switch (key) {

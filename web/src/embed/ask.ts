@@ -1,4 +1,4 @@
-// What a page learns of a recording when it has nothing but the signed URL of its stream.
+// Finds out about a recording by nothing but the signed URL of its stream.
 import type { Card, Recording, Waveform } from '../api/types'
 import { answerOf } from '../player/answer'
 import type { Answer } from '../player/types'

@@ -26,7 +26,7 @@ const look = () =>
     () => tellReach(false),
   )
 
-/** Whether the last request was answered. */
+/** True if the last request was answered. */
 export const useAnswers = () => useSyncExternalStore(subscribe, () => answers)
 
 /** False: there is a network, but the service does not answer. */

@@ -1,4 +1,4 @@
-// Where the player stands. It may fail to load or to draw: the page around it stays, and so does the sound.
+// The place of the player. It may fail to load or to draw: the page around it stays, and so does the sound.
 import { Crash } from '../app/Crash'
 import { useTranslation } from '../i18n'
 import { later } from '../ui/later'

@@ -59,7 +59,7 @@ export function speedBeside(rate: number, by: 1 | -1): number {
 /** `control`: a button or link that the keyboard stands on; `tool`: one of the player. */
 export type Where = 'typing' | 'choosing' | 'control' | 'tool' | 'player' | 'page'
 
-/** Whether a key that was pressed there is the player's. */
+/** True if a key that was pressed there is the player's. */
 export function isPlayers(action: Action, where: Where): boolean {
   if (where === 'typing') return false
   if (where === 'choosing') return action.do === 'help' || action.do === 'search'

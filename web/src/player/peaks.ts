@@ -40,7 +40,7 @@ export function barsOf(points: Float32Array, bars: number, loudest: number): Flo
 export const loudestOf = (peaks: Peaks): number =>
   peaks.reduce((most, points) => points.reduce((a, b) => Math.max(a, b), most), 0)
 
-/** Where no channel is heard, in seconds, without the margins. */
+/** The stretches in which no channel is heard, in seconds, without the margins. */
 export function silencesOf(peaks: Peaks, duration: number): Span[] {
   const length = peaks[0]?.length ?? 0
   const found: Span[] = []

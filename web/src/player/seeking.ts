@@ -44,7 +44,7 @@ const STEPS: Record<string, number> = {
   PageUp: 30,
 }
 
-/** Where a key on the bar leads; null: not a key of the bar. */
+/** The place to which a key on the bar leads; null: not a key of the bar. */
 export function timeByKey(key: string, now: number, length: number): number | null {
   if (key === 'Home') return 0
   if (key === 'End') return length

@@ -101,7 +101,7 @@ export function Url({ label, url }: { label: string; url: string }) {
   )
 }
 
-/** When the last webhook came, and whether it was taken. */
+/** The time of the last webhook, and whether it was accepted. */
 export function Webhook({ setup }: { setup: Setup }) {
   const { t } = useTranslation()
   const { ago } = useFormat()

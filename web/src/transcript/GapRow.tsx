@@ -1,4 +1,4 @@
-// Where something is missing, and since when until when.
+// A gap in a transcript, with the times of its beginning and its end.
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import type { Place } from './LineRow'

@@ -20,7 +20,7 @@ export function later<Props extends object>(
     return failed && Lost ? <Lost again={again} /> : null
   }
   function Later(props: Props) {
-    const [Part] = useState(() => here ?? Coming) // once: another component would be mounted afresh
+    const [Part] = useState(() => here ?? Coming) // once: another component would be mounted again
     return <Part {...props} />
   }
   return Object.assign(Later, { load: once })
