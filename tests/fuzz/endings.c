@@ -1,11 +1,11 @@
 /* Input: the first two bytes are a place in a signed URL's query and what is put there, or, if the first is 255, the rest is the
- * whole query; the rest is also a change that tells what a command ended. Property: no query but the one that was signed is
- * accepted, and what is told has an event that exists. */
+ * whole query; the rest is also a notice of what a command ended. Property: no query but the one that was signed is
+ * accepted, and a notice has an event that exists. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "domain/signed_url.h"
-#include "ledger/security_notice_parse.h"
+#include "ledger/security_notice.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -32,7 +32,7 @@ static void feed_query(const struct hmac_key *key, struct str signed_query, stru
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   struct hmac_key key;
-  struct told told;
+  struct security_notice notice;
   struct buf url CLEANUP(buf_done) = BUF_INIT(1024), altered CLEANUP(buf_done) = BUF_INIT(QUERY_MAX);
   if (n < 2 || n > 4096) return 0;
   struct str rest = str_of((const char *)bytes + 2, n - 2), path, query;
@@ -45,6 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   require(buf_add(&altered, str_head(query, at)) == OK && buf_add(&altered, rest) == OK &&
           buf_add(&altered, str_skip(query, at + left_out)) == OK);
   feed_query(&key, query, bytes[0] == 255 ? rest : buf_str(&altered));
-  if (security_notice_parse(rest, &told)) require((unsigned)told.what < METRIC_SECURITY_COUNT_);
+  if (security_notice_parse(rest, &notice)) require((unsigned)notice.event < METRIC_SECURITY_COUNT_);
   return 0;
 }
