@@ -258,7 +258,9 @@ static void parts_of_an_earlier_release_are_found_once(void **state) {
   struct works *w = works_new((struct works_answer[]){{.status = 404}, {0}});
   const char *sid = works_announce(w, 1);
   char needed[128];
-  works_run(w, "update recordings set status = 'queued', lease_token = 7, etag = '\"v\"', next_ask_at = 9e15");
+  works_run(w,
+            "update recordings set status = 'queued', lease_token = 7, etag = '\"v\"',"
+            " next_ask_at = unixepoch('subsec') * 1000 + 600000"); /* an hour would count as past */
   (void)snprintf(needed, sizeof(needed), "1/2026/11/CA1.%s.7.part", sid);
   put_file(w, needed);
   put_file(w, "1/2026/11/CA1." NOBODYS ".7.part");
