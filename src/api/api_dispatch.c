@@ -95,14 +95,21 @@ static bool request_is_over_limit(struct api_request *req) {
   return true;
 }
 
-static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
+static request_resume_fn request_resume;
 
 /* The request begins again when the missing rows were read. */
-static void request_look_up(struct api_request *req) {
-  if (req->lacks == LACKS_ROW)
-    session_lookup(req, request_resume);
-  else
-    access_lookup(req, request_resume);
+static void request_look_up(const struct api_request *req) {
+  switch (req->lacks) {
+    case LACKS_ROW:
+      session_lookup(req);
+      return;
+    case LACKS_KEY:
+      access_lookup_key(req, auth_bearer(http_header_get(req->request, STR("Authorization"))));
+      return;
+    case LACKS_BUSINESS:
+      access_lookup_business(req, req->subject.business_id);
+      return;
+  }
 }
 
 /* Fills req in. False: it was answered, or will be. at_head: the body is not here yet, so the request can't wait for the
@@ -115,6 +122,7 @@ static bool request_begin(struct api_request *req, struct api *a, struct http_ex
   req->request = http_request(x);
   req->seen = seen;
   req->lacks = LACKS_ROW;
+  req->resume = request_resume;
   loop_apply_pending(req->loop);
   if (!request_find_route(req)) return false;
   enum err e = auth_admit(req);
@@ -152,14 +160,15 @@ void api_on_head(void *arg, struct http_exchange *x, size_t *body_max) {
   if (!request_begin(&req, arg, x, NULL, true)) return;
   *body_max = req.match.route->body_max;
   if (req.match.route->access & ROUTE_WEBHOOK && http_body_length(x) <= (int64_t)*body_max) /* else 413 */
-    IGNORE(webhook_is_refused(&req));
+    IGNORE(webhook_admit(&req, true));
 }
 
 /* The request from its beginning. */
 static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {
   struct api_request req;
   if (!request_begin(&req, a, x, seen, false) || !request_check_media_type(&req)) return;
-  enum err e = auth_find_business(&req);
+  bool is_webhook = req.match.route->access & ROUTE_WEBHOOK;
+  enum err e = is_webhook ? webhook_admit(&req, false) : auth_find_business(&req);
   if (e == OK) req.match.route->handle(&req, x);
   if (e == ERR_NOT_YET) request_look_up(&req);
 }

@@ -25,7 +25,11 @@
 #include "ledger/businesses.h"
 #include "ledger/keys.h"
 
-enum { ACCESS_BUSINESSES_MAX = 100000, ACCESS_KEYS_MAX = 1000000 };
+enum {
+  ACCESS_BUSINESSES_MAX = 100000,
+  ACCESS_KEYS_MAX = 1000000,
+  NEW_IDS = 16 /* ids this near to the newest may be of a business that is being made */
+};
 
 static const char *const role_names[] = {
     [ACCESS_VIEWER] = "viewer", [ACCESS_AGENT] = "agent", [ACCESS_ADMIN] = "admin", [ACCESS_PLATFORM] = "platform"};
@@ -49,6 +53,7 @@ struct access_snapshot {
   atomic_size_t references;
   char *default_base_url;
   struct access_table businesses, keys;
+  int64_t newest_id; /* of all businesses that it and those before it had */
 };
 
 const char *access_role_name(enum access_role role) {
@@ -176,6 +181,10 @@ size_t access_business_count(const struct access_snapshot *s) {
   return s->businesses.count;
 }
 
+bool access_business_may_be_new(const struct access_snapshot *s, int64_t business_id) {
+  return business_id > 0 && business_id > s->newest_id - NEW_IDS && business_id <= s->newest_id + NEW_IDS;
+}
+
 /* ---- adding rows ---- */
 
 struct snapshot_build {
@@ -245,6 +254,7 @@ static enum err add_business(void *arg, const struct business *row) {
   struct held_business *held;
   metric_add(METRIC_ACCESS_ROWS, 0, 1);
   TRY(held_business_new(t, row, &held));
+  if (row->business_id > t->snapshot->newest_id) t->snapshot->newest_id = row->business_id;
   return access_table_add(&t->snapshot->businesses, hash_of_id(row->business_id), (uint64_t)row->business_id,
                           &held->item);
 }
@@ -346,6 +356,7 @@ enum err access_update(struct db *db, const uint8_t secrets_key[32], const struc
   TRY(snapshot_new(str_from(before->default_base_url), &s));
   access_table_share(&before->businesses, &s->businesses);
   access_table_share(&before->keys, &s->keys);
+  s->newest_id = before->newest_id;
   struct snapshot_build t = {s, before};
   TRY(update_rows(db, secrets_key, &t, changes, count));
   *ret_snapshot = TAKE(s);

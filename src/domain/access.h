@@ -68,4 +68,6 @@ bool access_key_note_use(const struct access_key *key, int64_t now);
 const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id);
 /* How many days the business keeps its recordings; 0: for ever. default_days: RETENTION_DAYS. */
 int64_t access_retention_days(const struct access_snapshot *s, int64_t business_id, int64_t default_days);
+/* Whether a business that the snapshot lacks may have been made a moment ago: its id is near those that were given last. */
+bool access_business_may_be_new(const struct access_snapshot *s, int64_t business_id);
 size_t access_business_count(const struct access_snapshot *s);

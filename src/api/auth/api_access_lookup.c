@@ -1,10 +1,10 @@
 /* api_access_lookup.c - see api_access_lookup.h.
  *
- *   access_lookup --read--> it is not there --> resume, which refuses
- *                    `--> it is there --the snapshot has it--> resume
- *                            `--WAITING (in the loop's list)--a snapshot has it--> resume
- *                                 |--SNAPSHOT_MS are over--> 503
- *                                 `--the exchange ends--> freed
+ *   access_lookup_* --read--> it is not there --> resume, which refuses
+ *                      `--> it is there --the snapshot has it--> resume
+ *                              `--WAITING (in the loop's list)--a snapshot has it--> resume
+ *                                   |--SNAPSHOT_MS are over--> 503
+ *                                   `--the exchange ends--> freed
  *
  * Invariants
  *  (1) A subject is made from the snapshot alone, never from the row that was read. So an answer that takes long is judged by
@@ -119,19 +119,32 @@ static void access_lookup_on_read(struct db_call *c) {
   access_lookup_free(l);
 }
 
-void access_lookup(const struct api_request *req, request_resume_fn *resume) {
+static struct access_lookup *access_lookup_new(const struct api_request *req) {
   struct access_lookup *l = calloc(1, sizeof(*l));
   if (!l) {
     problem_answer_err(req->x, ERR_NOMEM);
-    return;
+    return NULL;
   }
-  l->resume = resume;
-  l->business_id = req->subject.business_id;
-  struct str token = auth_bearer(http_header_get(req->request, STR("Authorization")));
+  l->resume = req->resume;
   db_call_begin(&l->db_call, req);
-  enum err e = req->lacks == LACKS_KEY ? str_copy(l->token, sizeof(l->token), token) : OK;
+  return l;
+}
+
+static void access_lookup_begin(struct access_lookup *l, enum err e) {
   if (e == OK) e = db_call_read(&l->db_call, access_lookup_read, access_lookup_on_read);
   if (e == OK) return;
-  problem_answer_err(req->x, e);
+  problem_answer_err(l->db_call.x, e);
   access_lookup_free(l);
+}
+
+void access_lookup_key(const struct api_request *req, struct str token) {
+  struct access_lookup *l = access_lookup_new(req);
+  if (l) access_lookup_begin(l, str_copy(l->token, sizeof(l->token), token));
+}
+
+void access_lookup_business(const struct api_request *req, int64_t business_id) {
+  struct access_lookup *l = access_lookup_new(req);
+  if (!l) return;
+  l->business_id = business_id;
+  access_lookup_begin(l, OK);
 }

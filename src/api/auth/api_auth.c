@@ -59,6 +59,11 @@ const struct access_key *auth_find_key(const struct access_snapshot *access, str
   return key;
 }
 
+bool auth_key_may_be_new(const struct api_request *req, struct str token) {
+  if (req->seen && !req->seen->is_there) return false;
+  return token.n == KEY_TEXT_SIZE - 1 && !access_find_key(req->loop->access, token);
+}
+
 struct key_use {
   int64_t key_id, at;
 };

@@ -2,7 +2,7 @@
  *
  *   e = auth_admit(req);                          before a body is read
  *   if (e == OK) e = auth_find_business(req);     req->subject says who, req->subject.business_id for which business
- *   if (e == ERR_NOT_YET) …                       req->lacks: session_lookup(req, …) or access_lookup(req, …)
+ *   if (e == ERR_NOT_YET) …                       req->lacks: session_lookup or access_lookup_…
  *
  * Thread rule: the exchange's loop. */
 #pragma once
@@ -19,6 +19,9 @@ CHECKED enum err auth_admit(struct api_request *req);
 CHECKED enum err auth_find_business(struct api_request *req);
 /* The key that the token is: of a live business, or of the platform. NULL: the snapshot has no such key. */
 const struct access_key *auth_find_key(const struct access_snapshot *access, struct str token);
+/* Whether the token may be a key that was made a moment ago: it is well formed, the snapshot lacks it, and the database was not
+ * asked for it. */
+bool auth_key_may_be_new(const struct api_request *req, struct str token);
 /* For requests that waited. OK: the same credential still admits this subject. ERR_DENIED: it does not, or no more is known of
  * a signed URL. ERR_NOT_YET: its
  * session has to be read again. Nothing is answered. */

@@ -78,13 +78,13 @@ static enum err session_lookup_choose(struct session_lookup *l, const struct api
   return OK;
 }
 
-void session_lookup(struct api_request *req, request_resume_fn *resume) {
+void session_lookup(const struct api_request *req) {
   struct session_lookup *l = calloc(1, sizeof(*l));
   if (!l) {
     problem_answer_err(req->x, ERR_NOMEM);
     return;
   }
-  l->resume = resume;
+  l->resume = req->resume;
   db_call_begin(&l->db_call, req);
   enum err e = session_lookup_choose(l, req);
   if (e == OK) e = db_call_read(&l->db_call, session_read_rows, session_on_row);

@@ -1,6 +1,6 @@
 /* api_session_lookup.h - reads the session of a cookie, or the row of a signed URL, that this loop has not cached.
  *
- *   session_lookup(req, resume);     resume is called with what was read; or the exchange is answered with the failure
+ *   session_lookup(req);     req->resume is called with what was read; or the exchange is answered with the failure
  *
  * Thread rule: the exchange's loop, except session_still_there. */
 #pragma once
@@ -8,9 +8,9 @@
 #include "api/request/api_db_call.h"
 #include "api/request/api_request.h"
 
-/* Reads on a reader thread, then calls resume on the loop, unless the peer has gone. resume begins the request again with
- * *seen, which is valid during the call. */
-void session_lookup(struct api_request *req, request_resume_fn *resume);
+/* Reads on a reader thread, then calls req->resume on the loop, unless the peer has gone; what it is called with is valid during
+ * the call. */
+void session_lookup(const struct api_request *req);
 
 /* ---- for database calls that take long and whose subject came by a cookie ---- */
 

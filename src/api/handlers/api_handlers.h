@@ -42,8 +42,10 @@ api_handler api_player_script, api_description;                      /* api_page
 
 /* api_metrics.c: the requests of the server that api_admin_app describes. arg: struct api. */
 void api_admin_request(void *arg, struct http_exchange *x);
-/* api_webhooks.c. True: the head of the request suffices to refuse it, and it was answered: 415, 401 (no signature), 404. */
-CHECKED bool webhook_is_refused(struct api_request *req);
+/* api_webhooks.c. Checks what the head of the request shows. at_head: its body is not here yet. OK: the handler may run.
+ * ERR_NOT_YET: the business must be looked up, once the body is here; req->lacks is set. ERR_DENIED: it was answered: 415, 401
+ * (no signature), 404. */
+CHECKED enum err webhook_admit(struct api_request *req, bool at_head);
 /* api_page.c. True: a browser asked for a path that does not exist, and 404 was answered with the page. path: below the base. */
 CHECKED bool page_lost(struct api_request *req, struct str path);
 /* api_page.c. True: the path is that of PUBLIC_BASE_URL without the '/' behind it, and it was redirected to the page. */

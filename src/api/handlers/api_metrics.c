@@ -2,6 +2,7 @@
  *
  * On the main port only a platform key may read the metrics; any other request gets 404. The admin server asks for no
  * credentials. */
+#include "api/auth/api_access_lookup.h"
 #include "api/auth/api_auth.h"
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
@@ -9,6 +10,7 @@
 #include "api/request/api_request.h"
 #include "api/request/problem.h"
 #include "base/metric.h"
+#include "db/db_clock.h"
 
 static void metrics_answer(struct http_exchange *x) {
   struct http_fields f;
@@ -22,16 +24,18 @@ static void metrics_answer(struct http_exchange *x) {
   answer_bytes(x, 200, &f, STR(METRIC_CONTENT_TYPE), buf_str(&b));
 }
 
-static bool metrics_has_platform_key(const struct api_request *req) {
-  if (http_header_count(req->request, STR("Authorization")) != 1) return false;
-  struct str token = auth_bearer(http_header_get(req->request, STR("Authorization")));
-  const struct access_key *key = token.n ? access_find_key(req->loop->access, token) : NULL;
-  return key && key->role == ACCESS_PLATFORM;
+static bool metrics_admits(const struct access_key *key) {
+  return key && key->role == ACCESS_PLATFORM && (!key->expires_at || db_clock_now_ms() < key->expires_at);
 }
 
 void api_metrics(void *arg, struct http_exchange *x) {
-  if (metrics_has_platform_key(arg))
+  const struct api_request *req = arg;
+  bool is_alone = http_header_count(req->request, STR("Authorization")) == 1;
+  struct str token = is_alone ? auth_bearer(http_header_get(req->request, STR("Authorization"))) : STR_NONE;
+  if (metrics_admits(token.n ? access_find_key(req->loop->access, token) : NULL))
     metrics_answer(x);
+  else if (auth_key_may_be_new(req, token))
+    access_lookup_key(req, token);
   else
     problem_answer(x, PROBLEM_NOT_FOUND, NULL);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/api_access_lookup.h"
+#include "api/auth/api_auth.h"
 #include "api/auth/api_cookie.h"
 #include "api/handlers/api_handlers.h"
 #include "api/handlers/api_signin_page.h"
@@ -208,7 +210,11 @@ static bool signin_by_key(struct signin_request *s, struct str text) {
   return str_copy(s->session.role, sizeof(s->session.role), str_from(access_role_name(key->role))) == OK;
 }
 
-static void signin_begin(struct api_request *req, struct str token, struct str key) {
+static void signin_begin(const struct api_request *req, struct str token, struct str key) {
+  if (key.n && auth_key_may_be_new(req, key)) {
+    access_lookup_key(req, key);
+    return;
+  }
   struct signin_request *s = signin_request_new(req);
   if (!s) return;
   if (key.n && !signin_by_key(s, key)) {

@@ -1,17 +1,21 @@
 /* api_webhooks.c - POST /webhooks/twilio/{business_id}/call and …/recording: answered after the commit.
  *
  *   head: 415 not a form -> 401 no signature -> 404 unknown business   (refused before memory for a body is reserved)
- *   body: the provider's checks (403, 400) -> the business's quota (429)
+ *   body: a business that is not in the snapshot is looked up (404) ->
+ *         the provider's checks (403, 400) -> the business's quota (429)
  *      `-> queued for the writer --committed--> 204
  *                    `-- not committed within 5 s --> 503. A write that has not begun is dropped. A write that has begun may
  *                        still be committed; that is harmless, because deliveries may repeat.
  *
  * Invariants
- *  (1) No SQL runs before the signature and the account were found valid: the loop's access snapshot is enough for that.
+ *  (1) No SQL runs before the signature and the account were found valid: the loop's access snapshot is enough for that,
+ *      except for (5).
  *  (2) The memory of a delivery, and the snapshot that its views point into, live until the writer has answered.
  *  (3) Only signed deliveries count against a business's quota, so nobody else can use it up. The provider does not repeat a
  *      delivery that was refused; the quota is therefore far above what a business's calls can cause.
- *  (4) A refusal is logged once a minute for each business and reason. All unknown businesses count as one. */
+ *  (4) A refusal is logged once a minute for each business and reason. All unknown businesses count as one.
+ *  (5) A business that was added a moment ago may not be in the snapshot: the database is asked, if the id is near those that
+ *      were given last. All such ids have one quota, so that nobody keeps the readers busy; beyond it, 404 at the head. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +39,8 @@ enum {
   PREFIX_MAX = 16 * 1024,
   REFUSED_EVERY_MS = 60 * 1000,
   REASONS = 16,
-  BURST_S = 5
+  BURST_S = 5,
+  LOOKUPS_A_SECOND = 20 /* of businesses that are not in the snapshot */
 };
 
 /* ---- refusals ---- */
@@ -222,11 +227,16 @@ static void webhook_submit(struct webhook *w) {
 
 /* ---- the request ---- */
 
-static const struct access_business *webhook_find_business(const struct api_request *req) {
+/* 0: the path has no id. */
+static int64_t webhook_business_id(const struct api_request *req) {
   struct str text = req->match.params[0];
   uint64_t id;
-  if (text.n == 0 || text.p[0] == '0' || str_to_u64(text, INT64_MAX, &id) != OK) return NULL;
-  return access_find_business(req->loop->access, (int64_t)id);
+  if (text.n == 0 || text.p[0] == '0' || str_to_u64(text, INT64_MAX, &id) != OK) return 0;
+  return (int64_t)id;
+}
+
+static const struct access_business *webhook_find_business(const struct api_request *req) {
+  return access_find_business(req->loop->access, webhook_business_id(req));
 }
 
 /* The raw request target, without the path of PUBLIC_BASE_URL. */
@@ -337,7 +347,8 @@ static bool webhook_wants_twiml(const struct http_request *r) {
   return r->query.n && http_query_get(r->query, STR("reply"), &b, &value) == OK && str_eq(value, STR("twiml"));
 }
 
-static void webhook_process(struct api_request *req, const struct access_business *b, enum provider_webhook_kind kind) {
+static void webhook_process(struct api_request *req, enum provider_webhook_kind kind) {
+  const struct access_business *b = webhook_find_business(req);
   struct webhook *w = calloc(1, sizeof(*w));
   if (!w) {
     webhook_refuse(req, kind, b->business_id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
@@ -360,32 +371,43 @@ static enum provider_webhook_kind webhook_kind_of(const struct api_request *req)
   return req->match.route->handle == api_call_webhook ? PROVIDER_WEBHOOK_CALL : PROVIDER_WEBHOOK_RECORDING;
 }
 
-bool webhook_is_refused(struct api_request *req) {
-  const struct access_business *b = webhook_find_business(req);
-  int64_t id = b ? b->business_id : 0;
-  if (!request_is_form(req->request))
-    webhook_refuse(req, webhook_kind_of(req), id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
-  else if (http_header_get(req->request, str_from(req->api->provider->signature_header)).n == 0)
-    webhook_refuse(req, webhook_kind_of(req), id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED,
-                   "The request has no signature.");
-  else if (!b)
-    webhook_refuse(req, webhook_kind_of(req), id, REASON_UNKNOWN_BUSINESS, PROBLEM_NOT_FOUND, NULL);
-  else
-    return false;
-  return true;
+/* (5) Whether the business, which the snapshot does not have, is to be looked up. Only a head takes a turn of the quota. */
+static bool webhook_business_may_be_new(const struct api_request *req, bool at_head) {
+  int64_t wait_s;
+  if (!access_business_may_be_new(req->loop->access, webhook_business_id(req))) return false;
+  if (at_head)
+    return quota_take_turn(req->api->webhooks, 0, clock_mono_us(), LOOKUPS_A_SECOND, LOOKUPS_A_SECOND, &wait_s);
+  return !req->seen || req->seen->is_there;
 }
 
-/* Checks the head a second time: the business may have been removed while the body arrived. */
-static void webhook_receive(struct api_request *req) {
-  if (!webhook_is_refused(req)) webhook_process(req, webhook_find_business(req), webhook_kind_of(req));
+enum err webhook_admit(struct api_request *req, bool at_head) {
+  const struct access_business *b = webhook_find_business(req);
+  int64_t id = b ? b->business_id : 0;
+  if (!request_is_form(req->request)) {
+    webhook_refuse(req, webhook_kind_of(req), id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
+    return ERR_DENIED;
+  }
+  if (http_header_get(req->request, str_from(req->api->provider->signature_header)).n == 0) {
+    webhook_refuse(req, webhook_kind_of(req), id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED,
+                   "The request has no signature.");
+    return ERR_DENIED;
+  }
+  if (b) return OK;
+  if (webhook_business_may_be_new(req, at_head)) {
+    req->subject.business_id = webhook_business_id(req);
+    req->lacks = LACKS_BUSINESS;
+    return ERR_NOT_YET;
+  }
+  webhook_refuse(req, webhook_kind_of(req), 0, REASON_UNKNOWN_BUSINESS, PROBLEM_NOT_FOUND, NULL);
+  return ERR_DENIED;
 }
 
 void api_call_webhook(void *arg, struct http_exchange *x) {
   (void)x;
-  webhook_receive(arg);
+  webhook_process(arg, PROVIDER_WEBHOOK_CALL);
 }
 
 void api_recording_webhook(void *arg, struct http_exchange *x) {
   (void)x;
-  webhook_receive(arg);
+  webhook_process(arg, PROVIDER_WEBHOOK_RECORDING);
 }

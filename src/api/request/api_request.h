@@ -36,7 +36,7 @@ enum route_access {
   ROUTE_TAKES_PATCH = 0x10, /* a JSON merge patch, or JSON: else 415 */
   ROUTE_HEALTH = 0x20,      /* a worker's process serves it too, and it is answered beyond the limit of connections */
   ROUTE_NO_PLATFORM = 0x40, /* platform keys get 403 */
-  ROUTE_WEBHOOK = 0x80,     /* webhook_is_refused runs before its body is read */
+  ROUTE_WEBHOOK = 0x80,     /* webhook_admit runs before its body is read, and after */
 };
 
 /* Rows that a reader found: a cookie's session, or a key or business that the access snapshot lacked. */
@@ -66,6 +66,7 @@ struct api_request {
   bool under_base;                 /* its path begins with the path of PUBLIC_BASE_URL */
   const struct session_seen *seen; /* NULL: nothing was read */
   enum request_lacks lacks;        /* after ERR_NOT_YET */
+  request_resume_fn *resume;       /* for a lookup: begins the request again */
   struct subject subject;
   char id[SID_SIZE]; /* set by request_id */
 };

@@ -43,6 +43,12 @@ static enum err make_key(struct db *db, void *arg) {
   return keys_create(db, m->business, STR("agent"), STR(""), m->key, &m->key_id);
 }
 
+static enum err make_platform_key(struct db *db, void *arg) {
+  struct made *m = arg;
+  const struct key_wish wish = {.role = STR("platform"), .expires_at = db_now_ms(db) + A_DAY_MS};
+  return keys_make(db, &wish, m->key, &m->key_id);
+}
+
 static enum err revoke_key(struct db *db, void *arg) {
   return keys_revoke(db, ((struct made *)arg)->key_id);
 }
@@ -84,6 +90,38 @@ static void a_key_that_was_just_made_signs_in(void **state) {
   assert_int_equal(lookups(), m.lookups + 2);
 }
 
+static void a_key_that_was_just_made_reads_the_metrics(void **state) {
+  struct made m = start(state);
+  write_made(&m, make_platform_key);
+  int fd = service_send(m.s, "GET", "/metrics", m.key, "", NULL);
+  until_looked_up(&m, 1);
+  service_load_access(m.s);
+  assert_int_equal(status_of(fd), 200);
+  assert_int_equal(service_ask(m.s, "GET", "/metrics", m.key, "", NULL)->status, 200);
+  assert_int_equal(lookups(), m.lookups + 1);
+  m.key[KEY_TEXT_SIZE - 2] ^= 1;
+  assert_int_equal(service_ask(m.s, "GET", "/metrics", m.key, "", NULL)->status, 404);
+  assert_int_equal(lookups(), m.lookups + 2);
+  m.key[KEY_TEXT_SIZE - 2] ^= 1;
+  clock_test_advance_ms(A_DAY_MS); /* it has expired */
+  assert_int_equal(service_ask(m.s, "GET", "/metrics", m.key, "", NULL)->status, 404);
+}
+
+static void a_key_that_was_just_made_signs_in_by_the_form(void **state) {
+  const char *form = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
+  struct made m = start(state);
+  char body[KEY_TEXT_SIZE + 8];
+  write_made(&m, make_key);
+  (void)snprintf(body, sizeof(body), "key=%s", m.key);
+  int fd = service_send(m.s, "POST", "/signin", NULL, form, body);
+  until_looked_up(&m, 1);
+  service_load_access(m.s);
+  assert_int_equal(status_of(fd), 303);
+  body[sizeof("key=") + 10] ^= 1;
+  assert_int_equal(service_ask(m.s, "POST", "/signin", NULL, form, body)->status, 401);
+  assert_int_equal(lookups(), m.lookups + 2);
+}
+
 static void a_business_that_was_just_made_is_known(void **state) {
   struct made m = start(state);
   char line[64];
@@ -107,6 +145,38 @@ static void what_nobody_made_is_refused_after_one_lookup(void **state) {
   assert_int_equal(lookups(), m.lookups + 3);
   assert_int_equal(service_ask(m.s, "GET", "/api/calls", "cr_no", "", NULL)->status, 401);
   assert_int_equal(lookups(), m.lookups + 3); /* no key looks like that */
+}
+
+static int send_webhook(const struct made *m, int64_t business) {
+  char path[64];
+  (void)snprintf(path, sizeof(path), "/webhooks/twilio/%lld/call", (long long)business);
+  return service_send(m->s, "POST", path, NULL,
+                      "Content-Type: application/x-www-form-urlencoded\r\nX-Twilio-Signature: AAAA\r\n", "CallSid=CA1");
+}
+
+/* The signature is wrong: it is checked only for a business that is known. */
+static void a_webhook_for_a_business_that_was_just_made_is_checked(void **state) {
+  struct made m = start(state);
+  write_made(&m, make_business);
+  int fd = send_webhook(&m, m.business);
+  until_looked_up(&m, 1);
+  service_load_access(m.s);
+  assert_int_equal(status_of(fd), 403);
+  assert_int_equal(status_of(send_webhook(&m, m.business)), 403);
+  assert_int_equal(status_of(send_webhook(&m, m.business + 8)), 404);
+  assert_int_equal(lookups(), m.lookups + 2);
+}
+
+static void webhooks_for_nobody_are_looked_up_twenty_times_a_second(void **state) {
+  enum { WEBHOOKS = 200, A_SECOND = 20 };
+  struct made m = start(state);
+  int64_t began_us = clock_mono_us();
+  for (int i = 0; i < WEBHOOKS; i++) assert_int_equal(status_of(send_webhook(&m, m.business + 8 + i % 2)), 404);
+  int64_t most = A_SECOND + A_SECOND * (clock_mono_us() - began_us) / 1000000 + 1;
+  assert_in_range(lookups() - m.lookups, 1, most);
+  int64_t before = lookups();
+  assert_int_equal(status_of(send_webhook(&m, 999)), 404); /* far from all ids that were given */
+  assert_int_equal(lookups(), before);
 }
 
 static void a_revoked_key_is_refused(void **state) {
@@ -157,8 +227,12 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, service_setup, service_teardown)
   const struct CMUnitTest tests[] = {
       T(a_key_that_was_just_made_signs_in),
+      T(a_key_that_was_just_made_reads_the_metrics),
+      T(a_key_that_was_just_made_signs_in_by_the_form),
       T(a_business_that_was_just_made_is_known),
       T(what_nobody_made_is_refused_after_one_lookup),
+      T(a_webhook_for_a_business_that_was_just_made_is_checked),
+      T(webhooks_for_nobody_are_looked_up_twenty_times_a_second),
       T(a_revoked_key_is_refused),
       T(a_key_that_no_snapshot_has_in_time_is_asked_to_come_again),
       T(clients_may_leave_while_they_wait),

@@ -204,6 +204,10 @@ static void a_removed_business_disappears_with_its_keys(void **state) {
   assert_null(access_find_key(after, str_from(text[0])));
   assert_non_null(access_find_key(after, str_from(text[1])));
   assert_int_equal(access_business_count(after), 1);
+  assert_true(access_business_may_be_new(after, two + 1));
+  assert_false(access_business_may_be_new(after, two + 1000));
+  assert_false(access_business_may_be_new(after, INT64_MAX));
+  assert_false(access_business_may_be_new(after, 0));
   access_unref(before);
   access_unref(after);
   db_close(db);
