@@ -4,7 +4,9 @@
  *  (1) The transaction that makes a row EXPIRED adds the task that removes its files. So a crash forgets nothing.
  *  (2) Whether a hold covers a recording is asked in that transaction. So a hold is either in time, or finds an expired row.
  *  (3) A recording that was leased when it expired has its files looked for once more after the lease: its fill may have begun a
- *      part after the first look. */
+ *      part after the first look.
+ *  (4) A hold that covers an expired recording keeps the provider's copy: no task for it is added, and one that was added before
+ *      the hold waits for the hold's end (work/remover_provider.c). */
 #include "domain/removal.h"
 
 #include <stdlib.h>
@@ -65,6 +67,10 @@ enum err removal_expire(struct db *db, const struct recording *row, const struct
   event.stem = str_from(stem);
   TRY(queue_apply_row(db, &was, &event, now, ret_row, ret_outcome));
   if (!ret_outcome->moved && ret_outcome->skip == RECORDING_SKIP_HELD) return holds_mark_row(db, &was);
+  if (!ret_outcome->moved && event.is_held && removal->at_provider) { /* (4) */
+    ret_outcome->skip = RECORDING_SKIP_HELD;
+    return OK;
+  }
   if (ret_outcome->moved) {
     TRY(add_task(db, &was, TASK_REMOVE, removal->rank, again_at, now)); /* (1) */
     TRY(changes_add(db, CHANGE_EXPIRED, was.business_id, str_from(was.recording_sid)));

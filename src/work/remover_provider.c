@@ -6,7 +6,8 @@
  *  (1) At most one claim and ASKED_MAX requests are under way.
  *  (2) A failure of the account, not of one recording (429, refused or missing credentials, an outage), pauses all tasks of the
  *      business, so that 100,000 of them do not all fail in the same way.
- *  (3) A task ends only when the provider says that the recording is deleted, or that it does not know it. */
+ *  (3) A task ends only when the provider says that the recording is deleted, or that it does not know it.
+ *  (4) The claim's transaction asks for holds. A recording that is held by then keeps its copy, and its task waits. */
 #include "work/remover_provider.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/secret.h"
+#include "ledger/holds.h"
 #include "ledger/tasks.h"
 
 enum {
@@ -30,6 +32,7 @@ enum {
   BODY_MAX = 64 * 1024,
   OUTAGE_PAUSE_MS = 30 * 1000,
   REFUSAL_PAUSE_MAX_MS = 10 * 60 * 1000,
+  HELD_AGAIN_MS = 3600 * 1000,
 };
 
 struct asked {
@@ -195,16 +198,29 @@ static void deletion_ask(struct asked *a, const struct access_snapshot *snapshot
 
 /* ---- claims ---- */
 
+static enum err is_held(struct db *db, const struct task *task, bool *ret_held) {
+  struct recording row;
+  enum err e = recordings_get(db, task->business_id, str_from(task->recording_sid), &row);
+  *ret_held = false;
+  if (e == ERR_NOT_FOUND) return OK;
+  return e == OK ? holds_cover(db, &row, ret_held) : e;
+}
+
 static enum err deletion_claim_run(struct db *db, void *arg) {
   struct remover_provider *p = arg;
   int64_t now = db_now_ms(db);
   p->count = 0; /* a job may be run again */
-  while (p->count < p->room) {
-    enum err e = tasks_claim(db, TASK_REMOVE_AT_PROVIDER, PER_BUSINESS, &p->turn, str_from(p->owner), now,
-                             &p->claimed[p->count]);
+  for (int i = 0; i < p->room; i++) {
+    struct task *task = &p->claimed[p->count];
+    bool held;
+    enum err e = tasks_claim(db, TASK_REMOVE_AT_PROVIDER, PER_BUSINESS, &p->turn, str_from(p->owner), now, task);
     if (e == ERR_NOT_FOUND) return OK;
     TRY(e);
-    p->count++;
+    TRY(is_held(db, task, &held)); /* (4) */
+    if (held)
+      TRY(tasks_postpone(db, task, now + HELD_AGAIN_MS, STR_NONE));
+    else
+      p->count++;
   }
   return OK;
 }

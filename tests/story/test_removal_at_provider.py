@@ -192,3 +192,55 @@ def test_the_provider_is_asked_neither_for_nor_to_delete_what_is_held_or_expired
     world.pass_time(65)
     s.wait_gone(held)
     assert s.asked(held) == 1 and s.asked(gone) == 0
+
+
+def hold_number(s, recording):
+    """A hold on the number that the recording's call is from; returns its path."""
+    number = s.world.sql("select from_number from calls where call_sid = (select call_sid from recordings where recording_sid = ?)",
+                         recording)[0]["from_number"]
+    s.world.private |= {number}
+    body = json.dumps({"number": number, "reason": "Case 17"}).encode()
+    held = s.server.call("POST", "/api/holds", {"Content-Type": "application/json"}, body, s.admin)
+    assert held.status == 201, held
+    return f"/api/holds/{held.json()['hold_id']}"
+
+
+def test_a_hold_keeps_the_copy_of_what_expired_before_and_the_audit_names_who_asks_for_its_deletion(world):
+    s = Stage(world)
+    recording = s.recordings(1)[0]
+    asks = lambda: [(row["actor"], row["details"]) for row in
+                    world.sql("select actor, details from audit where action = 'delete' and object = ? order by number", recording)]
+    s.delete(recording, "")
+    assert len(asks()) == 1
+    path = hold_number(s, recording)
+    s.delete(recording, status=409)
+    s.delete(recording, "")
+    assert not s.task(recording) and len(asks()) == 1, "what is refused, or changes nothing, is not noted as a deletion"
+    assert s.server.call("DELETE", path, key=s.admin).status == 204
+    other = world.make_key("--business", 1, "--role", "admin")
+    assert s.server.call("DELETE", f"/api/recordings/{recording}?at_provider=1", key=other).status == 204
+    s.wait_gone(recording)
+    assert s.asked(recording) == 1 and len(asks()) == 2
+    assert asks()[0][0] != asks()[1][0] and json.loads(asks()[1][1]) == {"at_provider": True}
+
+
+@pytest.mark.parametrize("how", ["delete", "retention"])
+def test_a_deletion_that_the_provider_has_yet_to_do_waits_while_a_hold_covers_the_recording(world, how):
+    s = Stage(world, RETENTION_DAYS=30)
+    recording = s.recordings(1, days=29 if how == "retention" else 0)[0]
+    s.simulator.set_faults("delete_500:1", recording_sid=recording)
+    if how == "retention":
+        world.pass_time(86400 + 120)
+        world.wait_state(recording, "expired")
+    else:
+        s.delete(recording)
+    again = s.wait_failed(recording, 1)
+    path = hold_number(s, recording)
+    due_at = s.task(recording)["due_at"]
+    world.pass_time(again + 1)
+    eventually(lambda: s.task(recording)["due_at"] > due_at + 600_000, what="it was looked at, and waits")
+    assert s.asked(recording) == 1 and not s.is_deleted(recording)
+    assert s.server.call("DELETE", path, key=s.admin).status == 204
+    world.pass_time(3601)
+    s.wait_gone(recording)
+    assert s.asked(recording) == 2

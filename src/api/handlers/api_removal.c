@@ -35,7 +35,7 @@ static enum err removal_run(struct db *db, struct db_call *c) {
   struct recording row;
   TRY(recordings_resolve(db, c->subject.business_id, str_from(r->id), &r->call_known, &row));
   TRY(removal_expire(db, &row, &r->removal, c->now, &r->row, &r->outcome));
-  if (!r->outcome.moved) return OK;
+  if (!r->outcome.moved && (!r->removal.at_provider || r->outcome.skip == RECORDING_SKIP_HELD)) return OK;
   struct str details = r->removal.at_provider ? STR("{\"at_provider\":true}") : STR_NONE;
   return db_call_audit(db, c, AUDIT_DELETE, str_from(r->row.recording_sid), details);
 }
