@@ -6,10 +6,11 @@
  *   tree that a hold covers is passed over
  *
  * Invariants
- *  (1) A tree is begun only if no hold covers it, in the transaction that asks. From then on tree_sid names it, and a hold on it
- *      is too late (domain/hold.c); one on a number of it, too. So a tree that was begun goes whatever is held later.
+ *  (1) A tree is begun only if no hold covers it and all its legs are in it, in the transaction that asks. From then on tree_sid
+ *      names it, and a hold on it is too late (domain/hold.c); one on a number of it, too. So a tree that was begun goes whatever
+ *      is held later.
  *  (2) A recording's row stays, wiped and expired. The SIDs of a call's legs and of their parents stay in removed_calls, and so
- *      does that of a leg that comes later (domain/intake.c). So no delivery brings anything back.
+ *      does that of a leg that comes later (domain/intake_removed.c). So no delivery brings anything back.
  *  (3) The audit has an entry for each recording and leg, so that a restored backup can be compared with it
  *      (cmd_audit_compare.c), and one for the whole with the digest of the key. None names the number. */
 #include "domain/erasure.h"
@@ -23,8 +24,12 @@
 #include "domain/erasure_transcripts.h"
 #include "domain/removal.h"
 #include "ledger/businesses.h"
+#include "ledger/calls_tree.h"
 #include "ledger/forgets.h"
+#include "ledger/removed_calls.h"
 
+/* Before the SID in a late one's key: a deletion of the same call that a person asks for has a key of its own. */
+#define LATE_MARK '~'
 enum { LEGS = 6, RECORDINGS = 8, PASSED_MAX = 20, BUSINESSES_MAX = 20, FORGET_MS = 2 * 60 * 1000 };
 
 struct erasing {
@@ -104,8 +109,10 @@ static enum err erase_leg(struct erasing *e, const struct erasure_leg *leg, bool
   if (!*ret_done) return OK;
   x->calls++;
   TRY(note_deleted(e, call_sid));
-  if (parent_sid.n) TRY(removed_calls_add(e->db, x->business_id, parent_sid, e->now)); /* (2) */
-  return removed_calls_delete(e->db, x->business_id, call_sid, e->now);
+  enum removed_kind kind = x->is_retention ? REMOVED_OLD : REMOVED_DELETED;
+  enum removed_kind parents_kind = x->is_retention ? REMOVED_OLD : REMOVED_RELATED;
+  TRY(removed_calls_delete(e->db, x->business_id, call_sid, kind, e->now));
+  return parent_sid.n ? removed_calls_add(e->db, x->business_id, parent_sid, parents_kind, e->now) : OK; /* (2) */
 }
 
 /* *ret_done: the tree is gone. */
@@ -120,6 +127,14 @@ static enum err erase_tree(struct erasing *e, bool *ret_done) {
   return OK;
 }
 
+/* Whether the tree with that top leg may be removed now. *ret_held: no, a hold covers it. ERR_BUSY: its legs are being moved. */
+static enum err may_begin(struct db *db, int64_t business_id, const char *top_sid, bool *ret_held) {
+  bool moving;
+  TRY(calls_tree_is_moving(db, business_id, str_from(top_sid), &moving));
+  if (moving) return ERR_BUSY;
+  return holds_cover_tree(db, business_id, str_from(top_sid), ret_held); /* (1) */
+}
+
 /* Of a number: begins the next tree that has a call of it. */
 static enum err begin_next_tree(struct erasing *e) {
   struct erasure *x = e->erasure;
@@ -132,7 +147,9 @@ static enum err begin_next_tree(struct erasing *e) {
     return OK;
   }
   TRY(found);
-  TRY(holds_cover_tree(e->db, x->business_id, str_from(top_sid), &held)); /* (1) */
+  found = may_begin(e->db, x->business_id, top_sid, &held);
+  if (found == ERR_BUSY) return OK; /* the next part asks again */
+  TRY(found);
   if (held) {
     x->held++;
     memcpy(x->after, call_sid, sizeof(x->after));
@@ -163,7 +180,9 @@ static enum err begin_next_old_tree(struct erasing *e, bool *ret_done) {
     *ret_done = found == ERR_NOT_FOUND;
     if (*ret_done) return OK;
     TRY(found);
-    TRY(holds_cover_tree(e->db, x->business_id, str_from(top_sid), &held)); /* (1) */
+    found = may_begin(e->db, x->business_id, top_sid, &held);
+    if (found == ERR_BUSY) return OK; /* the next part asks again */
+    TRY(found);
     TRY(erasures_tree_is_kept(e->db, x->business_id, str_from(top_sid), &kept));
     if (!held && !kept) return str_copy(x->tree_sid, sizeof(x->tree_sid), str_from(top_sid));
     x->held += held;
@@ -185,6 +204,26 @@ static enum err erase_old_calls(struct erasing *e, bool *ret_done) {
     if (!tree_done) return OK;
   }
   return OK;
+}
+
+/* One call. A late one (erasure_begin_late) is begun here. */
+static enum err erase_call(struct erasing *e, bool *ret_done) {
+  struct erasure *x = e->erasure;
+  char top_sid[SID_SIZE];
+  bool held;
+  if (x->tree_sid[0]) return erase_tree(e, ret_done);
+  enum err found = calls_tree_top_now(e->db, x->business_id, str_skip(str_from(x->key), 1), top_sid);
+  *ret_done = found == ERR_NOT_FOUND; /* another erasure removed it */
+  if (*ret_done) return OK;
+  TRY(found);
+  found = may_begin(e->db, x->business_id, top_sid, &held);
+  if (found == ERR_BUSY) return OK;
+  TRY(found);
+  *ret_done = held;
+  x->held += held;
+  if (held) return OK;
+  memcpy(x->tree_sid, top_sid, sizeof(x->tree_sid));
+  return erase_tree(e, ret_done);
 }
 
 /* The calls that their retention removed. */
@@ -215,9 +254,9 @@ static enum err note_end(const struct erasing *e) {
 static enum err run_part(struct db *db, struct erasure *x, erasure_mask_fn *mask, int64_t now) {
   struct erasing e = {db, x, mask, now, RECORDINGS};
   bool done;
-  TRY(x->is_number ? erase_number(&e, &done) : x->is_retention ? erase_old_calls(&e, &done) : erase_tree(&e, &done));
+  TRY(x->is_number ? erase_number(&e, &done) : x->is_retention ? erase_old_calls(&e, &done) : erase_call(&e, &done));
   if (!done) return erasures_store(db, x);
-  if (x->is_retention && !x->calls && !x->recordings) return erasures_delete(db, x);
+  if ((x->is_retention || !x->digest[0]) && !x->calls && !x->recordings) return erasures_delete(db, x);
   TRY(x->is_retention ? note_retention_end(&e) : note_end(&e));
   if (x->edited) TRY(forgets_want(db)); /* the others' documents had the number */
   return erasures_end(db, x, now);
@@ -226,7 +265,7 @@ static enum err run_part(struct db *db, struct erasure *x, erasure_mask_fn *mask
 /* A number that is held itself: nothing of it goes. */
 static enum err is_held(struct db *db, const struct erasure *x, bool *ret_held) {
   struct hold hold;
-  if (!x->is_number) return holds_cover_tree(db, x->business_id, str_from(x->key), ret_held); /* (1) */
+  if (!x->is_number) return may_begin(db, x->business_id, x->key, ret_held);
   enum err e = holds_find(db, x->business_id, str_from(x->key), &hold);
   *ret_held = e == OK;
   return e == ERR_NOT_FOUND ? OK : e;
@@ -246,6 +285,15 @@ enum err erasure_begin(struct db *db, struct erasure *erasure, int64_t now, bool
   if (!erasure->is_number) memcpy(erasure->tree_sid, erasure->key, SID_SIZE);
   TRY(erasures_begin(db, erasure, now));
   return run_part(db, erasure, NULL, now);
+}
+
+enum err erasure_begin_late(struct db *db, int64_t business_id, struct str call_sid, int64_t now) {
+  struct erasure open, x = {.business_id = business_id, .is_unbounded = true, .by = "service", .role = "service"};
+  x.key[0] = LATE_MARK;
+  TRY(str_copy(x.key + 1, sizeof(x.key) - 1, call_sid));
+  TRY(str_copy(x.reason, sizeof(x.reason), str_from(removal_reason_name(REMOVAL_CALL_DELETED))));
+  enum err e = erasures_find(db, business_id, str_from(x.key), &open);
+  return e == ERR_NOT_FOUND ? erasures_begin(db, &x, now) : e;
 }
 
 static enum err begin_retention_of(struct db *db, int64_t business_id, int64_t until_at, int64_t now) {

@@ -11,8 +11,11 @@
 #include "domain/erasure_transcripts.h"
 
 /* Begins the erasure and does its first part; if one of the same key is under way, that is read instead. *ret_held: a hold
- * covers the call or the number, and nothing was begun. ERR_BUSY: too many are under way. */
+ * covers the call or the number, and nothing was begun. ERR_BUSY: too many are under way, or legs of the call are being moved. */
 CHECKED enum err erasure_begin(struct db *db, struct erasure *erasure, int64_t now, bool *ret_held);
+/* Of a call that turned out to belong to one that was deleted: a worker removes it, unless a hold covers it by then. It removes
+ * the call whole, with the legs above the one that is named. The service is its requester, and its certificate has no digest. */
+CHECKED enum err erasure_begin_late(struct db *db, int64_t business_id, struct str call_sid, int64_t now);
 /* Begins erasures of the calls that are older than their business's metadata_days, for the businesses behind *after.
  * default_days: RETENTION_DAYS. *ret_more: call it again; else *after is 0 again. */
 CHECKED enum err erasure_begin_retention(struct db *db, int64_t default_days, int64_t *after, int64_t now,

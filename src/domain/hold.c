@@ -14,8 +14,9 @@ static enum err hold_set(struct db *db, struct hold *hold, const char *key) {
 }
 
 enum err hold_set_recording(struct db *db, struct hold *hold, const struct recording *row, bool *ret_too_late) {
+  bool is_old;
   *ret_too_late = row->status == RECORDING_EXPIRED;
-  if (!*ret_too_late) TRY(erasures_cover_call(db, row->business_id, str_from(row->call_sid), ret_too_late));
+  if (!*ret_too_late) TRY(erasures_cover_call(db, row->business_id, str_from(row->call_sid), ret_too_late, &is_old));
   if (*ret_too_late) return OK;
   TRY(hold_set(db, hold, row->recording_sid));
   return holds_mark_row(db, row);

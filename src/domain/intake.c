@@ -8,14 +8,17 @@
 #include "base/log.h"
 #include "domain/fields.h"
 #include "domain/intake_merge.h"
+#include "domain/intake_removed.h"
 #include "domain/queue.h"
-#include "domain/removal.h"
 #include "ledger/calls.h"
-#include "ledger/erasures.h"
 #include "ledger/holds.h"
 
 static void free_fields(struct fields **f) {
   *f = fields_free(*f);
+}
+
+static void free_delivery(struct delivery **d) {
+  free(*d);
 }
 
 static enum err intake_call(struct db *db, const struct delivery *d, struct intake_result *result) {
@@ -64,51 +67,7 @@ static enum err intake_recording(struct db *db, const struct delivery *d, int64_
   return changed ? recordings_set_fields(db, d->business_id, d->recording_sid, buf_str(&text)) : OK;
 }
 
-/* ---- what was deleted, and what is held ---- */
-
-/* *ret_removed: the leg was deleted, or is of a call that is being removed (domain/erasure.h). */
-static enum err intake_leg_is_removed(struct db *db, int64_t business_id, struct str call_sid, bool *ret_removed) {
-  bool any;
-  if (!call_sid.n) return OK;
-  TRY(removed_calls_has(db, business_id, call_sid, ret_removed));
-  if (*ret_removed) return OK;
-  TRY(erasures_any_tree(db, business_id, &any));
-  return any ? erasures_cover_call(db, business_id, call_sid, ret_removed) : OK;
-}
-
-static enum err intake_recording_is_removed(struct db *db, const struct delivery *d, bool *ret_removed) {
-  struct recording row;
-  enum err e = d->recording_sid.n ? recordings_get(db, d->business_id, d->recording_sid, &row) : ERR_NOT_FOUND;
-  if (e != OK && e != ERR_NOT_FOUND) return e;
-  *ret_removed = e == OK && row.status == RECORDING_EXPIRED && removal_is_wiped(&row);
-  return OK;
-}
-
-/* *ret_removed: the call or recording was removed with all that was known of it. A leg of it that is reported later is noted as
- * deleted, because legs below it may follow. */
-static enum err intake_is_removed(struct db *db, const struct delivery *d, int64_t now, bool *ret_removed) {
-  *ret_removed = false;
-  TRY(intake_leg_is_removed(db, d->business_id, d->call_sid, ret_removed));
-  if (*ret_removed) return OK;
-  TRY(intake_leg_is_removed(db, d->business_id, intake_part_get(&d->call, CALL_FIELD_PARENT), ret_removed));
-  if (*ret_removed) return d->call_sid.n ? removed_calls_add(db, d->business_id, d->call_sid, now) : OK;
-  return intake_recording_is_removed(db, d, ret_removed);
-}
-
-/* A recording of a deleted call that was not known yet is expired from the start, and nothing else is kept of it. */
-static enum err intake_removed_recording(struct db *db, const struct delivery *d, int64_t now) {
-  struct recording row = {.business_id = d->business_id,
-                          .status = RECORDING_EXPIRED,
-                          .rank = RECORDING_RANK_REST,
-                          .announced_bytes = -1,
-                          .duration_ms = -1,
-                          .first_seen_at = now,
-                          .expired_at = now};
-  TRY(str_copy(row.recording_sid, sizeof(row.recording_sid), d->recording_sid));
-  TRY(str_copy(row.expire_reason, sizeof(row.expire_reason), str_from(removal_reason_name(REMOVAL_CALL_DELETED))));
-  enum err e = recordings_insert(db, &row, STR("{}"));
-  return e == ERR_EXISTS ? OK : e;
-}
+/* ---- what is held ---- */
 
 /* A call or recording that comes after the hold shows it, too. */
 static enum err intake_mark_holds(struct db *db, const struct delivery *d) {
@@ -125,11 +84,16 @@ static enum err intake_mark_holds(struct db *db, const struct delivery *d) {
 
 enum err intake_run(struct db *db, const struct delivery *d, int64_t now, struct intake_result *ret_result) {
   struct intake_result result = {.enqueued = false};
-  bool removed;
-  TRY(intake_is_removed(db, d, now, &removed));
-  if (d->call_sid.n && !removed) TRY(intake_call(db, d, &result));
-  if (d->recording_sid.n) TRY(removed ? intake_removed_recording(db, d, now) : intake_recording(db, d, now, &result));
-  if (!removed) TRY(intake_mark_holds(db, d));
+  enum intake_fate fate;
+  *ret_result = result;
+  TRY(intake_removed_find(db, d, now, &fate));
+  if (fate == INTAKE_DROP) return intake_removed_drop(db, d, now);
+  struct delivery *apart CLEANUP(free_delivery) = NULL;
+  if (fate == INTAKE_REMOVE_APART || fate == INTAKE_STORE_APART) TRY(intake_removed_part(d, &apart));
+  if (d->call_sid.n) TRY(intake_call(db, apart ? apart : d, &result));
+  if (d->recording_sid.n) TRY(intake_recording(db, d, now, &result));
+  TRY(intake_removed_follow(db, d, fate, now));
+  TRY(intake_mark_holds(db, d));
   *ret_result = result;
   return OK;
 }

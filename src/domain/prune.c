@@ -59,7 +59,9 @@ enum err prune_list_part(struct db *db, struct prune *p, struct prune_part *ret_
   TRY(prune_read(db, p, PRUNE_LIST, true, ret_part));
   for (int i = 0; i < ret_part->count; i++) {
     bool is_held;
-    TRY(holds_cover(db, &ret_part->rows[i], &is_held));
+    enum err e = holds_cover(db, &ret_part->rows[i], &is_held);
+    if (e == ERR_BUSY) continue; /* it would not go now */
+    TRY(e);
     if (!is_held) ret_part->rows[kept++] = ret_part->rows[i];
   }
   ret_part->count = kept;
@@ -71,14 +73,19 @@ enum err prune_part(struct db *db, struct prune *p, struct prune_part *ret_part)
       .reason = REMOVAL_RETENTION, .rank = RECORDING_RANK_REST, .at_provider = p->at_provider};
   struct prune next = *p;
   int64_t now = db_now_ms(db);
-  int moved = 0;
+  int moved = 0, busy = 0;
   TRY(prune_read(db, &next, RETENTION_PART, false, ret_part)); /* expired rows leave the index: no place is passed */
   for (int i = 0; i < ret_part->count; i++) {
     struct recording after;
     struct recording_outcome outcome;
-    TRY(removal_expire(db, &ret_part->rows[i], &removal, now, &after, &outcome));
+    enum err e = removal_expire(db, &ret_part->rows[i], &removal, now, &after, &outcome);
+    busy += e == ERR_BUSY;
+    if (e == ERR_BUSY) continue;
+    TRY(e);
     if (outcome.moved) ret_part->rows[moved++] = ret_part->rows[i];
   }
+  if (busy && busy == ret_part->count)
+    prune_end_business(&next, ret_part->rows[0].business_id); /* else it reads them again */
   ret_part->count = moved;
   *p = next;
   return OK;

@@ -113,7 +113,9 @@ static enum err expire_due(struct db *db, int64_t business_id, int64_t days, con
   for (int i = 0; i < due.count; i++) {
     struct recording row;
     struct recording_outcome outcome;
-    TRY(removal_expire(db, &due.rows[i], &removal, now, &row, &outcome));
+    enum err e = removal_expire(db, &due.rows[i], &removal, now, &row, &outcome);
+    if (e == ERR_BUSY) continue; /* the next round looks again */
+    TRY(e);
     *ret_expired += outcome.moved;
   }
   return OK;

@@ -36,7 +36,8 @@ enum { RETENTION_DAYS_MAX = 36500 };
 
 /* Expires a recording whose row was read in this transaction. Retention is noted in the audit; for another reason the caller does
  * that. If a hold covers it, makes it show the hold. An expired one stays
- * as it is; at_provider is done all the same, unless a hold covers it: then the outcome is RECORDING_SKIP_HELD, too. */
+ * as it is; at_provider is done all the same, unless a hold covers it: then the outcome is RECORDING_SKIP_HELD, too.
+ * ERR_BUSY: whether a hold covers it is not known yet (holds_cover); nothing was changed. */
 CHECKED enum err removal_expire(struct db *db, const struct recording *row, const struct removal *removal, int64_t now,
                                 struct recording *ret_row, struct recording_outcome *ret_outcome);
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ledger/erasures.h"
+#include "ledger/removed_calls.h"
 #include "ledger/calls_upkeep.h"
 #include "ledger/changes.h"
 #include "ledger/keys.h"

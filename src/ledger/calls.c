@@ -52,6 +52,17 @@ enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
 
 #undef READ_TEXT
 
+enum err calls_has_child(struct db *db, int64_t business_id, struct str call_sid, bool *ret_has) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select 1 from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2 limit 1",
+               DB_INT(business_id), DB_TEXT(call_sid)));
+  enum err e = db_next(&q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_has = e == OK;
+  return OK;
+}
+
 enum err calls_get(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select " CALL_COLUMNS " from calls c where business_id = ?1 and call_sid = ?2",

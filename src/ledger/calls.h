@@ -69,6 +69,8 @@ CHECKED enum err calls_read_row(struct db_rows *q, int from, struct call *ret_ca
 /* The same of CALL_ROW_COLUMNS: agent, own_number and hold stay empty. */
 CHECKED enum err calls_read_row_columns(struct db_rows *q, int from, struct call *ret_call);
 
+/* Whether some leg has that leg as its parent. */
+CHECKED enum err calls_has_child(struct db *db, int64_t business_id, struct str call_sid, bool *ret_has);
 CHECKED enum err calls_get(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call);
 /* The row; appends its ranked document (each field the provider sent, with its rank) to fields. */
 CHECKED enum err calls_read(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call,

@@ -66,6 +66,13 @@ enum err calls_tree_place(struct db *db, int64_t business_id, const char *top_si
   return OK;
 }
 
+enum err calls_tree_top_now(struct db *db, int64_t business_id, struct str call_sid, char ret_top[SID_SIZE]) {
+  char sid[SID_SIZE], parent[SID_SIZE];
+  TRY(str_copy(sid, sizeof(sid), call_sid));
+  TRY(parent_of(db, business_id, sid, parent));
+  return calls_tree_top(db, business_id, str_from(sid), str_from(parent), ret_top);
+}
+
 /* ---- downwards ---- */
 
 static enum err mark_parent(struct db *db, int64_t business_id, struct str call_sid) {
@@ -186,6 +193,32 @@ enum err calls_tree_moved(struct db *db, int64_t business_id, struct str call_si
     int count;
     TRY(update_children(db, business_id, m.call_sid, m.after_sid, limit, &count));
     limit -= count + 1;
+  }
+  return OK;
+}
+
+/* Of more than MARKS_READ marks it does not look which tree they are of. */
+enum err calls_tree_is_moving(struct db *db, int64_t business_id, struct str call_sid, bool *ret_moving) {
+  enum { MARKS_READ = 20 };
+  char marks[MARKS_READ][SID_SIZE], top[SID_SIZE], other[SID_SIZE];
+  int count = 0;
+  enum err e = OK;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q, "select call_sid from call_moves where business_id = ?1 limit ?2", DB_INT(business_id),
+                 DB_INT(MARKS_READ)));
+    while (count < MARKS_READ && (e = db_next(&q)) == OK) TRY(db_text_copy(&q, 0, marks[count++], SID_SIZE));
+    if (e != OK && e != ERR_NOT_FOUND) return e;
+  }
+  *ret_moving = count == MARKS_READ;
+  if (count == 0 || *ret_moving) return OK;
+  e = calls_tree_top_now(db, business_id, call_sid, top);
+  if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+  for (int i = 0; i < count && !*ret_moving; i++) {
+    e = calls_tree_top_now(db, business_id, str_from(marks[i]), other);
+    if (e == ERR_NOT_FOUND) continue; /* its leg was removed: no leg follows it */
+    TRY(e);
+    *ret_moving = strcmp(top, other) == 0;
   }
   return OK;
 }

@@ -18,6 +18,10 @@ CHECKED enum err calls_tree_top(struct db *db, int64_t business_id, struct str c
 CHECKED enum err calls_tree_place(struct db *db, int64_t business_id, const char *top_sid, int64_t *ret_sort_at);
 /* Call it after a leg's top_sid or time changed. Updates up to CALLS_TREE_AT_ONCE legs below it, and marks the rest. */
 CHECKED enum err calls_tree_moved(struct db *db, int64_t business_id, struct str call_sid);
+/* Whether legs of that leg's tree have yet to follow: then some of them have the top leg of before. */
+CHECKED enum err calls_tree_is_moving(struct db *db, int64_t business_id, struct str call_sid, bool *ret_moving);
+/* The top leg that a leg has by the chain of its parents now, also if it has yet to follow. ERR_NOT_FOUND: no such leg. */
+CHECKED enum err calls_tree_top_now(struct db *db, int64_t business_id, struct str call_sid, char ret_top[SID_SIZE]);
 /* Updates at most limit marked legs. Begins with businesses after *business_id, and sets it to the last one served, so that they
  * take turns. *ret_left: the unused part of limit. */
 CHECKED enum err calls_tree_follow(struct db *db, int64_t *business_id, int limit, int *ret_left);

@@ -85,7 +85,7 @@ static struct str erasure_kind_of(const struct erasure *x) {
 }
 
 enum err erasures_begin(struct db *db, struct erasure *x, int64_t now) {
-  TRY(erasures_have_room(db, x->business_id));
+  if (!x->is_unbounded) TRY(erasures_have_room(db, x->business_id));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(
       db, &q,
@@ -166,13 +166,26 @@ enum err erasures_cover_tree(struct db *db, int64_t business_id, struct str top_
   return erasures_query_has_row(&q, ret_covered);
 }
 
-enum err erasures_cover_call(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered) {
+enum err erasures_cover_call(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered,
+                             bool *ret_is_old) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(
       db, &q,
-      "select 1 from calls c cross join erasures e indexed by erasures_tree on e.tree_sid is not null"
+      "select e.kind from calls c cross join erasures e indexed by erasures_tree on e.tree_sid is not null"
       " and e.business_id = ?1 and e.tree_sid = c.top_sid where c.business_id = ?1 and c.call_sid = ?2 limit 1",
       DB_INT(business_id), DB_TEXT(call_sid)));
+  TRY(erasures_query_has_row(&q, ret_covered));
+  *ret_is_old = *ret_covered && str_eq(db_text(&q, 0), STR("retention"));
+  return OK;
+}
+
+enum err erasures_cover_child(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select 1 from erasures e indexed by erasures_tree cross join calls l indexed by calls_legs"
+               " on l.business_id = ?1 and l.top_sid = e.tree_sid and l.parent_call_sid = ?2"
+               " where e.tree_sid is not null and e.business_id = ?1 limit 1",
+               DB_INT(business_id), DB_TEXT(call_sid)));
   return erasures_query_has_row(&q, ret_covered);
 }
 
@@ -289,35 +302,4 @@ enum err recordings_wipe(struct db *db, int64_t business_id, struct str recordin
              " version = version + 1 where business_id = ?1 and recording_sid = ?2 and status = 'expired'",
              DB_INT(business_id), DB_TEXT(recording_sid), DB_TEXT(reason)));
   return changes_add(db, CHANGE_RECORDING, business_id, recording_sid);
-}
-
-enum err removed_calls_add(struct db *db, int64_t business_id, struct str call_sid, int64_t now) {
-  return db_run(db,
-                "insert into removed_calls (business_id, call_sid, removed_at) values (?1, ?2, ?3)"
-                " on conflict (business_id, call_sid) do nothing",
-                DB_INT(business_id), DB_TEXT(call_sid), DB_INT(now));
-}
-
-enum err removed_calls_delete(struct db *db, int64_t business_id, struct str call_sid, int64_t now) {
-  TRY(removed_calls_add(db, business_id, call_sid, now));
-  TRY(db_run(db, "delete from call_facets where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
-             DB_TEXT(call_sid)));
-  TRY(db_run(db, "delete from calls where business_id = ?1 and call_sid = ?2", DB_INT(business_id), DB_TEXT(call_sid)));
-  return changes_add(db, CHANGE_CALL, business_id, call_sid);
-}
-
-enum err removed_calls_has(struct db *db, int64_t business_id, struct str call_sid, bool *ret_removed) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select 1 from removed_calls where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
-               DB_TEXT(call_sid)));
-  return erasures_query_has_row(&q, ret_removed);
-}
-
-enum err removed_calls_purge(struct db *db, int64_t business_id, int limit, bool *ret_left) {
-  TRY(db_run(db,
-             "delete from removed_calls where business_id = ?1"
-             " and call_sid in (select call_sid from removed_calls where business_id = ?1 limit ?2)",
-             DB_INT(business_id), DB_INT(limit)));
-  *ret_left = db_changed(db) == limit;
-  return OK;
 }

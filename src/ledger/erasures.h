@@ -1,5 +1,5 @@
-/* erasures.h - the table `erasures`: calls, and persons by number, whose calls are removed with all that is known of them; and
- * the table `removed_calls`, which keeps deliveries from bringing them back.
+/* erasures.h - the table `erasures`: calls, and persons by number, whose calls are removed with all that is known of them.
+ * ledger/removed_calls.h keeps deliveries from bringing them back.
  *
  *   TRY(erasures_begin(db, &erasure, now));      in parts: erasures_next, … erasures_store, at the end erasures_end
  *
@@ -16,6 +16,7 @@ struct erasure {
   int64_t business_id;
   bool is_number;                            /* of a number; else of a call, ... */
   bool is_retention;                         /* ... or of all calls until until_at; its key is ERASURE_RETENTION_KEY */
+  bool is_unbounded;                         /* begins however many are under way; not stored */
   char key[HOLD_KEY_SIZE];                   /* the number, or the top leg's SID; "" once it has ended */
   char tree_sid[SID_SIZE];                   /* the top leg of the call that is being removed; "": none */
   char digest[ERASURE_DIGEST_SIZE];          /* of the key, keyed */
@@ -46,7 +47,7 @@ enum erasure_step {
 /* Reads a telephone number: blanks and ( ) - . are left out. ERR_INVALID: it is not E.164 like +972501234567. */
 CHECKED enum err erasure_number(struct str text, char ret_number[HOLD_KEY_SIZE]);
 
-/* Adds an erasure and sets its id. ERR_BUSY: ERASURES_OPEN_MAX of the business are under way. */
+/* Adds an erasure and sets its id. ERR_BUSY: ERASURES_OPEN_MAX of the business are under way, and it is not is_unbounded. */
 CHECKED enum err erasures_begin(struct db *db, struct erasure *erasure, int64_t now);
 /* The erasure under way whose turn it is: the first after `after`, else the first. ERR_NOT_FOUND: none is under way. */
 CHECKED enum err erasures_next(struct db *db, int64_t after, struct erasure *ret_erasure);
@@ -63,8 +64,11 @@ CHECKED enum err erasures_find(struct db *db, int64_t business_id, struct str ke
 CHECKED enum err erasures_count(struct db *db, int64_t business_id, int most, int64_t *ret_count);
 /* Whether the call with this top leg is being removed, by itself or because of its number: it is too late for a hold. */
 CHECKED enum err erasures_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_covered);
-/* The same of the call that has this leg. */
-CHECKED enum err erasures_cover_call(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered);
+/* The same of the call that has this leg, and whether that is because its time is over. */
+CHECKED enum err erasures_cover_call(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered,
+                                     bool *ret_is_old);
+/* Whether a call that is being removed has a leg below that one. */
+CHECKED enum err erasures_cover_child(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered);
 /* Whether any call of the business is being removed. */
 CHECKED enum err erasures_any_tree(struct db *db, int64_t business_id, bool *ret_any);
 /* The same of a number: it is being erased, or is that of a leg of a call that is being removed. */
@@ -90,10 +94,3 @@ CHECKED enum err erasures_next_old_call(struct db *db, const struct erasure *era
 CHECKED enum err erasures_tree_is_kept(struct db *db, int64_t business_id, struct str top_sid, bool *ret_kept);
 /* Takes from an expired recording all that it was told, and its call. Its SID stays, so that nothing brings it back. */
 CHECKED enum err recordings_wipe(struct db *db, int64_t business_id, struct str recording_sid, struct str reason);
-/* Remembers a call as deleted, so that no delivery brings it back. */
-CHECKED enum err removed_calls_add(struct db *db, int64_t business_id, struct str call_sid, int64_t now);
-/* The same, and deletes it. It has no recordings. */
-CHECKED enum err removed_calls_delete(struct db *db, int64_t business_id, struct str call_sid, int64_t now);
-CHECKED enum err removed_calls_has(struct db *db, int64_t business_id, struct str call_sid, bool *ret_removed);
-/* Forgets at most limit of them, of a business that is purged. *ret_left: call it again. */
-CHECKED enum err removed_calls_purge(struct db *db, int64_t business_id, int limit, bool *ret_left);

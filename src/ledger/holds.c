@@ -9,13 +9,15 @@
  *  (3) What a hold covered it covers until it is removed. A delivery that takes a leg or a recording from under a hold adds
  *      rows of hold_keeps in its transaction. A leg that leaves its tree takes the tree's holds along, and they stay with what
  *      remains.
- *  (4) What more than KEPT_MAX holds cover stays where it is: such a delivery changes no number, parent or call of it. */
+ *  (4) What more than KEPT_MAX holds cover stays where it is: such a delivery changes no number, parent or call of it.
+ *  (5) While legs have yet to follow into their tree, a hold that is not found may be on one of them: ERR_BUSY. */
 #include "ledger/holds.h"
 
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mention.h"
+#include "ledger/calls_tree.h"
 #include "ledger/changes.h"
 
 enum { MARK_RECORDINGS_MAX = 20, LEGS_PART = 20, KEYS_SIZE = 8 << 20, KEPT_MAX = 50, ABOVE_MAX = 8 };
@@ -262,7 +264,7 @@ static enum err find_tree(struct db *db, int64_t business_id, struct str top_sid
   TRY(str_copy(at, sizeof(at), top_sid));
   for (int i = 0; i < ABOVE_MAX; i++) {
     TRY(find_legs(db, business_id, str_from(at), f));
-    enum err e = top_of(db, business_id, str_from(at), above);
+    enum err e = calls_tree_top_now(db, business_id, str_from(at), above);
     if (e == ERR_NOT_FOUND || (e == OK && strcmp(above, at) == 0)) return OK;
     TRY(e);
     memcpy(at, above, sizeof(at));
@@ -286,13 +288,31 @@ static enum err holds_covering(struct db *db, const struct recording *row, struc
   return OK;
 }
 
+/* (5) */
+static enum err wait_for_tree(struct db *db, int64_t business_id, const char *call_sid) {
+  bool moving = false;
+  if (call_sid[0]) TRY(calls_tree_is_moving(db, business_id, str_from(call_sid), &moving));
+  return moving ? ERR_BUSY : OK;
+}
+
 enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held) {
   bool any;
   struct hold h;
   TRY(holds_any(db, row->business_id, &any));
   enum err e = any ? holds_covering(db, row, &h) : ERR_NOT_FOUND;
   if (e != OK && e != ERR_NOT_FOUND) return e;
+  if (any && e == ERR_NOT_FOUND) TRY(wait_for_tree(db, row->business_id, row->call_sid));
   *ret_held = e == OK; /* (1) */
+  return OK;
+}
+
+enum err holds_cover_numbers(struct db *db, int64_t business_id, struct str from, struct str to, bool *ret_held) {
+  struct buf keys CLEANUP(buf_done) = BUF_INIT(KEYS_SIZE);
+  struct found f = {.all = false};
+  TRY(mention_each(from, keys_add_number, &keys));
+  TRY(mention_each(to, keys_add_number, &keys));
+  TRY(find_keys(db, business_id, &keys, &f));
+  *ret_held = f.first.hold_id != 0;
   return OK;
 }
 
@@ -316,7 +336,10 @@ enum err holds_cover_tree(struct db *db, int64_t business_id, struct str top_sid
   TRY(holds_any(db, business_id, ret_held));
   if (!*ret_held) return OK;
   TRY(find_tree(db, business_id, top_sid, &f));
-  return f.first.hold_id ? OK : cover_recordings(db, business_id, top_sid, ret_held);
+  if (!f.first.hold_id) TRY(cover_recordings(db, business_id, top_sid, ret_held));
+  char sid[SID_SIZE];
+  TRY(str_copy(sid, sizeof(sid), top_sid));
+  return *ret_held ? OK : wait_for_tree(db, business_id, sid);
 }
 
 enum err holds_tree_has_expired(struct db *db, int64_t business_id, struct str top_sid, bool *ret_expired) {

@@ -47,10 +47,14 @@ const char *hold_on(const struct hold *hold);
 CHECKED enum err holds_keep_call(struct db *db, const struct call *was, struct call *next);
 CHECKED enum err holds_keep_recording(struct db *db, const struct recording *was, struct recording *next);
 
-/* Whether a hold covers the recording now. */
+/* Whether a hold covers the recording now. ERR_BUSY: legs of its call are being moved in the tree, and a hold may be on one of
+ * them. Ask again later; the same holds for holds_cover_tree. */
 CHECKED enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held);
 /* Whether a hold covers the call with that top leg, one of its legs or of their recordings. */
 CHECKED enum err holds_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_held);
+/* Whether a number that these texts name is held. */
+CHECKED enum err holds_cover_numbers(struct db *db, int64_t business_id, struct str from, struct str to,
+                                     bool *ret_held);
 /* Whether the call with that top leg has recordings, and all of them have expired. */
 CHECKED enum err holds_tree_has_expired(struct db *db, int64_t business_id, struct str top_sid, bool *ret_expired);
 /* Makes the recording show the hold that covers it, or none. */

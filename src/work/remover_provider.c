@@ -203,7 +203,10 @@ static enum err is_held(struct db *db, const struct task *task, bool *ret_held) 
   enum err e = recordings_get(db, task->business_id, str_from(task->recording_sid), &row);
   *ret_held = false;
   if (e == ERR_NOT_FOUND) return OK;
-  return e == OK ? holds_cover(db, &row, ret_held) : e;
+  TRY(e);
+  e = holds_cover(db, &row, ret_held);
+  if (e == ERR_BUSY) *ret_held = true; /* it may be */
+  return e == ERR_BUSY ? OK : e;
 }
 
 static enum err deletion_claim_run(struct db *db, void *arg) {

@@ -9,6 +9,7 @@
 #include "ledger/forgets.h"
 #include "ledger/keys.h"
 #include "ledger/notes.h"
+#include "ledger/removed_calls.h"
 #include "ledger/sessions.h"
 #include "ledger/texts.h"
 
@@ -237,8 +238,12 @@ static void a_call_that_is_being_removed_is_too_late_to_hold(void **state) {
   ASSERT_COVER(true, erasures_any_tree(db, 1, &covered_));
   ASSERT_COVER(false, erasures_any_tree(db, 2, &covered_));
   ASSERT_COVER(true, erasures_cover_tree(db, 1, STR("CA1"), &covered_));
-  ASSERT_COVER(true, erasures_cover_call(db, 1, STR("CA2"), &covered_));
-  ASSERT_COVER(false, erasures_cover_call(db, 1, STR("CA3"), &covered_));
+  bool is_old = true;
+  ASSERT_COVER(true, erasures_cover_call(db, 1, STR("CA2"), &covered_, &is_old));
+  assert_false(is_old);
+  ASSERT_COVER(false, erasures_cover_call(db, 1, STR("CA3"), &covered_, &is_old));
+  ASSERT_COVER(true, erasures_cover_child(db, 1, STR("CA1"), &covered_));
+  ASSERT_COVER(false, erasures_cover_child(db, 1, STR("CA2"), &covered_));
   ASSERT_COVER(true, erasures_cover_number(db, 1, STR("+97231234567"), &covered_));
   ASSERT_COVER(true, erasures_cover_number(db, 1, STR("+12125550199"), &covered_));
   ASSERT_COVER(false, erasures_cover_number(db, 1, STR("+12125550177"), &covered_));
@@ -291,7 +296,8 @@ static void a_removed_call_leaves_its_sids_and_nothing_else(void **state) {
   assert_true(!was.call_sid[0] && !was.url[0] && strcmp(was.expire_reason, "erased") == 0);
   assert_ok(removed_calls_has(db, 1, STR("CA2"), &removed));
   assert_false(removed);
-  for (int i = 0; i < 2; i++) IN_TRANSACTION(db, assert_ok(removed_calls_delete(db, 1, STR("CA2"), NOW)));
+  for (int i = 0; i < 2; i++)
+    IN_TRANSACTION(db, assert_ok(removed_calls_delete(db, 1, STR("CA2"), REMOVED_DELETED, NOW)));
   assert_ok(removed_calls_has(db, 1, STR("CA2"), &removed));
   assert_true(removed);
   assert_int_equal(calls_get(db, 1, STR("CA2"), &c), ERR_NOT_FOUND);
@@ -301,6 +307,34 @@ static void a_removed_call_leaves_its_sids_and_nothing_else(void **state) {
   assert_false(removed);
   assert_ok(removed_calls_has(db, 1, STR("CA2"), &removed));
   assert_false(removed);
+}
+
+static enum removed_kind kind_of(struct db *db, const char *sid) {
+  enum removed_kind kind = REMOVED_KIND_COUNT_;
+  assert_ok(removed_calls_find(db, 1, str_from(sid), &kind));
+  return kind;
+}
+
+static void a_removed_call_says_why_unless_it_is_there(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  bool has;
+  IN_TRANSACTION(db, put_numbers(db, "CA2", "CA1", "+1", "+2");
+                 assert_ok(removed_calls_add(db, 1, STR("CA1"), REMOVED_RELATED, NOW));
+                 assert_ok(removed_calls_add(db, 1, STR("CA2"), REMOVED_RELATED, NOW)));
+  assert_int_equal(kind_of(db, "CA1"), REMOVED_RELATED);
+  assert_int_equal(kind_of(db, "CA2"), REMOVED_NOT);
+  assert_int_equal(kind_of(db, "CA3"), REMOVED_NOT);
+  assert_ok(calls_has_child(db, 1, STR("CA1"), &has));
+  assert_true(has);
+  assert_ok(calls_has_child(db, 1, STR("CA2"), &has));
+  assert_false(has);
+  IN_TRANSACTION(db, put_numbers(db, "CA1", "", "+1", "+2"));
+  assert_int_equal(kind_of(db, "CA1"), REMOVED_NOT); /* a legal hold let it come */
+  IN_TRANSACTION(db, assert_ok(removed_calls_delete(db, 1, STR("CA1"), REMOVED_OLD, NOW));
+                 assert_ok(removed_calls_delete(db, 1, STR("CA2"), REMOVED_DELETED, NOW));
+                 assert_ok(removed_calls_add(db, 1, STR("CA2"), REMOVED_RELATED, NOW)));
+  assert_int_equal(kind_of(db, "CA1"), REMOVED_OLD);
+  assert_int_equal(kind_of(db, "CA2"), REMOVED_DELETED);
 }
 
 static enum err words_add_hold(void *arg, const struct hold *hold) {

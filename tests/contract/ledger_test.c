@@ -106,6 +106,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(a_call_that_is_being_removed_is_too_late_to_hold),
       CONTRACT_TEST(a_numbers_calls_are_found_with_and_without_its_plus),
       CONTRACT_TEST(a_removed_call_leaves_its_sids_and_nothing_else),
+      CONTRACT_TEST(a_removed_call_says_why_unless_it_is_there),
       CONTRACT_TEST(holds_are_listed_and_cover_whole_calls),
       CONTRACT_TEST(a_call_has_expired_when_all_its_recordings_have),
       CONTRACT_TEST(a_business_knows_its_own_numbers),

@@ -51,7 +51,7 @@
 #include "domain/call_view.h"
 #include "domain/status.h"
 #include "http/sse.h"
-#include "ledger/erasures.h"
+#include "ledger/removed_calls.h"
 
 enum { QUEUE_MAX = 256, RETRY_MS = 3000, COMMENT_MS = 15 * 1000, OWN_TEXT_MAX = 128, EVENT_ID_TEXT_SIZE = 24 };
 

@@ -19,6 +19,7 @@
 #include "domain/erasure.h"
 #include "domain/removal.h"
 #include "ledger/businesses.h"
+#include "ledger/removed_calls.h"
 
 enum { ANSWER_MAX = 2048, BOUND_MAX = 128 };
 

@@ -6,6 +6,7 @@
 #include "domain/erasure.h"
 #include "domain/hold.h"
 #include "domain/removal.h"
+#include "ledger/calls_tree.h"
 
 #define NUMBER "+97231234567"
 #define CHILDS_NUMBER "+12125550100"
@@ -136,7 +137,65 @@ static void a_hold_is_in_time_for_all_or_too_late(void **state) {
   db_close(db);
 }
 
+static enum err expire(struct db *db, const char *sid) {
+  const struct removal removal = {.reason = REMOVAL_DELETED, .rank = RECORDING_RANK_PLAY};
+  struct recording row = scratch_row(db, 1, sid);
+  struct recording_outcome outcome = {.moved = false};
+  assert_int_equal(db_begin_immediate(db), OK);
+  enum err e = removal_expire(db, &row, &removal, SCRATCH_NOW, &row, &outcome);
+  assert_int_equal(db_commit(db), OK);
+  assert_false(outcome.moved);
+  return e;
+}
+
+static void put_leg(struct db *db, const char *sid, const char *parent) {
+  struct call c = {.business_id = 1, .duration_s = -1, .started_at = SCRATCH_NOW, .first_seen_at = SCRATCH_NOW};
+  (void)snprintf(c.call_sid, sizeof(c.call_sid), "%s", sid);
+  (void)snprintf(c.parent_call_sid, sizeof(c.parent_call_sid), "%s", parent);
+  assert_int_equal(scratch_put(db, &c), OK);
+}
+
+/* CM becomes known after more legs of it than a delivery moves; the hold is on the last one, which has yet to follow. */
+static void nothing_of_a_tree_goes_while_a_held_leg_has_yet_to_follow(void **state) {
+  enum { LATE_LEGS = CALLS_TREE_AT_ONCE + 12 };
+  struct db *db = scratch_ledger(*state);
+  char sid[SID_SIZE], recording[SID_SIZE];
+  struct erasure x = {.business_id = 1, .digest = "d", .reason = "erased", .by = "key:1", .role = "admin", .key = "CM"};
+  const struct retention retention = {.days = 1};
+  struct retention_round round = {0};
+  int64_t business = 0;
+  int left = 0, expired;
+  bool held, moving, more;
+  assert_int_equal(db_begin_immediate(db), OK);
+  for (int i = 0; i < LATE_LEGS; i++) {
+    (void)snprintf(sid, sizeof(sid), "CA%02d", i);
+    (void)snprintf(recording, sizeof(recording), "RA%02d", i);
+    put_leg(db, sid, "CM");
+    (void)scratch_recording(db, 1, recording, sid, RECORDING_READY, RECORDING_RANK_REST, SCRATCH_NOW);
+  }
+  put_leg(db, "CM", "");
+  assert_int_equal(db_commit(db), OK);
+  assert_int_equal(calls_tree_is_moving(db, 1, STR("CA00"), &moving), OK);
+  assert_true(moving);
+  assert_true(set_hold(db, 1, sid));
+  for (int i = 0; i < LATE_LEGS - 1; i++) {
+    (void)snprintf(recording, sizeof(recording), "RA%02d", i);
+    assert_int_equal(expire(db, recording), ERR_BUSY);
+  }
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(erasure_begin(db, &x, SCRATCH_NOW, &held), ERR_BUSY);
+  assert_int_equal(removal_retention_part(db, &retention, &round, SCRATCH_NOW * 2, &expired, &more), OK);
+  assert_int_equal(expired, 0);
+  while (!left) assert_int_equal(calls_tree_follow(db, &business, 10, &left), OK);
+  assert_int_equal(erasure_begin(db, &x, SCRATCH_NOW, &held), OK);
+  assert_true(held);
+  assert_int_equal(db_commit(db), OK);
+  assert_int_equal(expire(db, "RA00"), OK);
+  db_close(db);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {SCRATCH_TEST(a_hold_is_in_time_for_all_or_too_late)};
+  const struct CMUnitTest tests[] = {SCRATCH_TEST(a_hold_is_in_time_for_all_or_too_late),
+                                     SCRATCH_TEST(nothing_of_a_tree_goes_while_a_held_leg_has_yet_to_follow)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
