@@ -113,6 +113,10 @@ CHECKED enum err recordings_set_fields(struct db *db, int64_t business_id, struc
  * ERR_NOT_FOUND: no recording; *ret_call_known then says whether the call is known. */
 CHECKED enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
                                     struct recording *ret_row);
+/* The same for what can't be undone, and must do nothing else when it is repeated: a call's SID names a recording only if the
+ * call, its parent and its children have no other, whatever its status. ERR_CONFLICT: they have several. */
+CHECKED enum err recordings_resolve_only(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
+                                         struct recording *ret_row);
 
 typedef enum err recordings_each_fn(void *arg, const struct recording *row);
 /* Calls fn with all recordings of one call, newest first. */

@@ -45,3 +45,24 @@ enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, b
   if (e == ERR_NOT_FOUND) TRY(call_is_known(db, business_id, id, ret_call_known));
   return e;
 }
+
+enum err recordings_resolve_only(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
+                                 struct recording *ret_row) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  char sids[2][SID_SIZE];
+  int count = 0;
+  enum err e = recordings_get(db, business_id, id, ret_row);
+  if (e != ERR_NOT_FOUND) return e;
+  TRY(db_query(db, &q,
+               "select recording_sid from (select n.recording_sid from " OWN " limit 2) own"
+               " union all select recording_sid from (select n.recording_sid from " PARENTS " limit 2) parents"
+               " union all select recording_sid from (select n.recording_sid from " CHILDRENS " limit 2) childrens"
+               " limit 2",
+               DB_INT(business_id), DB_TEXT(id)));
+  while (count < 2 && (e = db_next(&q)) == OK) TRY(db_text_copy(&q, 0, sids[count++], SID_SIZE));
+  if (count == 2) return ERR_CONFLICT;
+  if (e != ERR_NOT_FOUND) return e;
+  if (count) return recordings_get(db, business_id, str_from(sids[0]), ret_row);
+  TRY(call_is_known(db, business_id, id, ret_call_known));
+  return ERR_NOT_FOUND;
+}

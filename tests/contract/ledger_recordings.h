@@ -57,6 +57,14 @@ static void an_id_names_the_best_recording_of_its_call(void **state) {
   assert_true(known);
   assert_int_equal(recordings_resolve(db, 1, STR("CA4"), &known, &row), ERR_NOT_FOUND);
   assert_false(known);
+  assert_ok(recordings_resolve_only(db, 1, STR("RE1"), &known, &row));
+  assert_int_equal(recordings_resolve_only(db, 1, STR("CA1"), &known, &row), ERR_CONFLICT);
+  assert_int_equal(recordings_resolve_only(db, 1, STR("CA2"), &known, &row), ERR_CONFLICT);
+  assert_int_equal(recordings_resolve_only(db, 1, STR("CA4"), &known, &row), ERR_NOT_FOUND);
+  assert_false(known);
+  IN_TRANSACTION(db, (void)scratch_recording(db, 1, "RE9", "CA3", RECORDING_EXPIRED, RECORDING_RANK_REST, NOW));
+  assert_ok(recordings_resolve_only(db, 1, STR("CA3"), &known, &row));
+  assert_string_equal(row.recording_sid, "RE9");
   struct words of_call = {""}, ready = {""};
   assert_ok(recordings_of_call(db, 1, STR("CA2"), words_add_recording, &of_call));
   assert_string_equal(of_call.text, "RE3 RE2");

@@ -171,3 +171,18 @@ def test_a_day_of_retention_has_24_hours_whatever_the_calendar_says(world, provi
         due = status["expires_at"]
         want = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) + datetime.timedelta(days=10)
         assert same_time(due, want.isoformat()) or status["status"] == "expired", (text, due)
+
+
+def test_a_deletion_by_a_calls_sid_deletes_no_second_recording_when_it_is_repeated(world, provider, acme):
+    tape, other = provider.tape(), provider.tape()
+    acme.tell(world.main, tape)
+    world.wait_state(tape.sid)
+    by_call = lambda: world.main.call("DELETE", f"/api/recordings/{tape.call_sid}", key=acme.key("admin"))
+    for _ in range(2):
+        assert by_call().status == 204 and world.state(tape.sid) == "expired"
+    acme.tell(world.main, other, CallSid=tape.call_sid)
+    world.wait_state(other.sid)
+    refused = by_call()
+    assert refused.status == 409 and refused.json()["code"] == "conflict", refused
+    assert world.state(other.sid) == "ready"
+    assert delete(world, acme, other).status == 204 and by_call().status == 409

@@ -1,7 +1,8 @@
 /* api_removal.c - DELETE /api/recordings/{id}.
  *
  *   write: expire --> 204, also if it had expired before
- *                 `-> 409 if a legal hold covers it */
+ *                 `-> 409 if a legal hold covers it, or a call's SID could name several: a repeated request must delete no
+ *                     other */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ static struct removal_request *removal_request_of(struct db_call *c) {
 static enum err removal_run(struct db *db, struct db_call *c) {
   struct removal_request *r = removal_request_of(c);
   struct recording row;
-  TRY(recordings_resolve(db, c->subject.business_id, str_from(r->id), &r->call_known, &row));
+  TRY(recordings_resolve_only(db, c->subject.business_id, str_from(r->id), &r->call_known, &row));
   TRY(removal_expire(db, &row, &r->removal, c->now, &r->row, &r->outcome));
   if (!r->outcome.moved && (!r->removal.at_provider || r->outcome.skip == RECORDING_SKIP_HELD)) return OK;
   struct str details = r->removal.at_provider ? STR("{\"at_provider\":true}") : STR_NONE;
@@ -64,6 +65,9 @@ static void removal_on_done(struct db_call *c) {
   struct removal_request *r = removal_request_of(c);
   if (c->result == ERR_NOT_FOUND && r->call_known)
     problem_answer_detail(c->x, PROBLEM_NOT_FOUND, "This call has no recording.");
+  else if (c->result == ERR_CONFLICT)
+    problem_answer_detail(c->x, PROBLEM_CONFLICT,
+                          "This call has several recordings. Name the one to delete by its own SID.");
   else if (c->result != OK)
     problem_answer_err(c->x, c->result);
   else
