@@ -4,7 +4,9 @@
  *  (1) Each entry is compared with the stored digest of the entry before it, so one changed entry is one fault, and the entries
  *      after it are still compared.
  *  (2) After missing entries the next one has nothing to be compared with: its own digest is taken.
- *  (3) A part reads the checkpoint again: entries that a server cuts meanwhile do not count as missing. */
+ *  (3) SQLite keeps a value of any type in any column. A value of another type reads the same, but filters do not find it: so the
+ *      types are compared, too.
+ *  (4) A part reads the checkpoint again: entries that a server cuts meanwhile do not count as missing. */
 #include "ledger/audit_chain.h"
 
 #include "ledger/audit_row.h"
@@ -41,11 +43,32 @@ enum err audit_chain_next(struct db *db, int64_t after, int64_t *ret_business_id
                DB_INT(after)));
   TRY(chain_min_business(&checkpoints, &min));
   if (min == INT64_MAX) return ERR_NOT_FOUND;
+  if (min <= after) return ERR_CORRUPT; /* a business_id that is no number (3) */
   *ret_business_id = min;
   return OK;
 }
 
 /* ---- verifying ---- */
+
+/* (3) PostgreSQL's columns have one type. */
+#define IS_INTEGER(column) column " = cast(" column " as bigint)"
+#define IS_TEXT(column) column " = cast(" column " as text)"
+#define TYPES_OF_ENTRY \
+  "case when " IS_INTEGER("number") " and " IS_INTEGER("at") " and " IS_TEXT("actor") " and " IS_TEXT("role")    \
+  " and " IS_TEXT("action") " and " IS_TEXT("object") " and " IS_TEXT("ip") " and " IS_TEXT("details") " and "   \
+  IS_TEXT("digest") " then 1 else 0 end"
+#define TYPES_OF_END \
+  "case when " IS_INTEGER("number") " and " IS_TEXT("digest") " and " IS_INTEGER("filed") " and (first_at is null" \
+  " or " IS_INTEGER("first_at") ") then 1 else 0 end"
+
+static enum err chain_end_has_types(struct db *db, int64_t business_id, bool *ret_has) {
+  *ret_has = true;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " TYPES_OF_END " from audit_heads where business_id = ?1", DB_INT(business_id)));
+  enum err e = db_next(&q);
+  if (e == OK) *ret_has = db_int(&q, 0) != 0;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
 
 static enum err chain_read_end(struct db *db, struct audit_chain *c) {
   enum err e = audit_head(db, c->business_id, &c->end, c->end_digest);
@@ -66,6 +89,9 @@ enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_S
   c.number = c.cut = checkpoint.number;
   memcpy(c.digest, checkpoint.digest, sizeof(c.digest));
   if (e == ERR_DENIED || c.end < c.number) chain_report(&c, AUDIT_FAULT_CHECKPOINT, c.number, c.number, NULL);
+  bool has_types;
+  TRY(chain_end_has_types(db, business_id, &has_types));
+  if (!has_types) chain_report(&c, AUDIT_FAULT_HEAD, c.end, c.end, NULL);
   *ret_chain = c;
   return OK;
 }
@@ -102,8 +128,12 @@ static enum err chain_compare_summary(struct db *db, struct audit_chain *c, cons
   return OK;
 }
 
-static enum err chain_verify_row(struct db *db, struct audit_chain *c, const struct audit_row *row) {
+static enum err chain_verify_row(struct db *db, struct audit_chain *c, const struct audit_row *row, bool has_types) {
   char digest[AUDIT_DIGEST_SIZE];
+  if (row->number <= c->number) { /* its number is no integer: it stands behind all others */
+    chain_report(c, AUDIT_FAULT_CHANGED, row->number, row->number, row);
+    return OK;
+  }
   if (row->number > c->end) {
     chain_report(c, AUDIT_FAULT_INSERTED, row->number, row->number, row);
   } else if (row->number != c->number + 1) {
@@ -111,7 +141,7 @@ static enum err chain_verify_row(struct db *db, struct audit_chain *c, const str
   } else {
     enum err e = audit_digest(row, str_from(c->digest), digest);
     if (e != OK && e != ERR_TOO_BIG) return e;
-    if (e == ERR_TOO_BIG || !str_eq(str_from(digest), row->digest))
+    if (e == ERR_TOO_BIG || !has_types || !str_eq(str_from(digest), row->digest))
       chain_report(c, AUDIT_FAULT_CHANGED, row->number, row->number, row);
     else
       TRY(chain_compare_summary(db, c, row));
@@ -126,18 +156,20 @@ static enum err chain_verify_row(struct db *db, struct audit_chain *c, const str
 
 static enum err chain_verify_rows(struct db *db, struct audit_chain *c, bool *ret_more) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  int64_t before = c->number;
   int count = 0;
   enum err e;
   TRY(db_query(db, &q,
-               "select " AUDIT_COLUMNS " from audit where business_id = ?1 and number > ?2 order by number limit ?3",
+               "select " AUDIT_COLUMNS ", " TYPES_OF_ENTRY " from audit where business_id = ?1 and number > ?2"
+               " order by number limit ?3",
                DB_INT(c->business_id), DB_INT(c->number), DB_INT(AUDIT_CHAIN_PART)));
   while ((e = db_next(&q)) == OK) {
     struct audit_row row;
     audit_read_row(&q, c->business_id, &row);
-    TRY(chain_verify_row(db, c, &row));
+    TRY(chain_verify_row(db, c, &row, db_int(&q, AUDIT_COLUMN_COUNT) != 0));
     count++;
   }
-  *ret_more = count == AUDIT_CHAIN_PART;
+  *ret_more = count == AUDIT_CHAIN_PART && c->number > before;
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -160,7 +192,7 @@ static enum err chain_follow_cut(struct db *db, struct audit_chain *c) {
   TRY(e);
   c->cut = checkpoint.number;
   if (checkpoint.number <= c->number) return OK;
-  c->number = checkpoint.number; /* (3) */
+  c->number = checkpoint.number; /* (4) */
   memcpy(c->digest, checkpoint.digest, sizeof(c->digest));
   chain_compare_expected(c, c->cut, str_from(c->digest), NULL);
   return OK;

@@ -19,7 +19,7 @@ enum audit_fault_kind {
   AUDIT_FAULT_MISSING,    /* entries first … last are gone */
   AUDIT_FAULT_INSERTED,   /* the entry stands behind the chain's end */
   AUDIT_FAULT_BEFORE,     /* entries stand before the chain's beginning, the oldest at first, the newest at last */
-  AUDIT_FAULT_HEAD,       /* the chain's end has another digest than its last entry */
+  AUDIT_FAULT_HEAD,       /* the chain's end has another digest than its last entry, or a value of a wrong type */
   AUDIT_FAULT_CHECKPOINT, /* the checkpoint at `last` was not signed here, or the chain's end stands before it */
   AUDIT_FAULT_SUMMARY,    /* the summary of entries first … last is gone, or hides one of them from filters */
   AUDIT_FAULT_EXPECTED,   /* the entry has another digest than the one that was kept elsewhere */

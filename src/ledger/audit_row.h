@@ -5,6 +5,7 @@
 
 /* The columns that audit_read_row reads. */
 #define AUDIT_COLUMNS "number, at, actor, role, action, object, ip, details, digest"
+enum { AUDIT_COLUMN_COUNT = 9 };
 
 /* Stands for the digest before a chain's first entry. */
 #define AUDIT_NO_DIGEST "0000000000000000000000000000000000000000000000000000000000000000"

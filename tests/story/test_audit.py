@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,14 @@ def test_plays_before_the_end_of_the_process_are_written(stage):
     ("insert into audit select business_id, 0, at, actor, role, action, object, ip, details, digest from audit"
      " where number = {9}", "entry 0 stands before the beginning"),
     ("delete from audit_heads", "entry {5} stands behind the end"),
+    # a value of another type reads the same, but filters do not find it
+    *((f"update audit set {column} = cast({column} as blob) where number = {{5}}", "entry {5} does not fit")
+      for column in ("at", "actor", "role", "action", "object", "ip", "details", "digest")),
+    ("update audit set at = at + 0.4 where number = {5}", "entry {5} does not fit"),
+    ("update audit set number = cast(number as blob) where number = {9}", "entry {9} does not fit"),
+    ("update audit set number = number + 0.5 where number = {5}", "entry {5} does not fit"),
+    ("update audit_heads set digest = cast(digest as blob)", "the end of the chain has another digest"),
+    ("update audit_heads set number = number + 0.4", "the end of the chain has another digest"),
 ])
 def test_a_file_edited_by_hand_is_found_with_its_place(stage, script, words):
     first = len(stage.rows())
@@ -221,3 +230,22 @@ def test_after_a_restore_a_kept_copy_says_what_was_removed_since(stage, tmp_path
     for broken in (b"", b"id,at\r\n", head + b"\r\nx\r\n", head + b'\r\n1,"a\r\n', head + b"\r\n1,2,3,4,5,6,7,8,9,10\r\n"):
         kept.write_bytes(broken)
         assert "not as GET /api/audit.csv writes it" in compare().stderr, broken
+
+
+def test_a_summary_that_was_spoilt_hides_nothing_and_is_found(stage):
+    stage.fill(300)
+    target = f"limit=500&object={stage.tape.call_sid}"
+    whole = len(listed(stage, target)["entries"])
+    assert whole >= 300 and "0 faults" in stage.verify().stdout
+    for keys in ("x''", "'abc'", "zeroblob(3)", "1"):
+        stage.tamper(f"update audit_spans set keys = {keys}")
+        assert len(listed(stage, target)["entries"]) == whole, keys
+        found = stage.verify()
+        assert found.returncode == 1 and "the summary of entries 1 to 256" in found.stdout, found
+
+
+def test_the_manual_lists_each_action():
+    root = Path(__file__).parents[2]
+    defined = re.findall(r'^X\(\w+, "(\w+)"', (root / "src/ledger/audit_action.def").read_text(), re.M)
+    table = (root / "docs/ops/audit.md").read_text().split("| action | its object |")[1].split("\n\n")[0]
+    assert len(defined) > 20 and sorted(re.findall(r"^\| `(\w+)` \|", table, re.M)) == sorted(defined)

@@ -98,6 +98,8 @@
 
     {"digest from audit where business_id = ?1", "SEARCH audit USING",
      "in the index's order, at most as many as the limit"},
+    {"then 1 else 0 end from audit where business_id = ?1 and number > ?2 order by number limit ?3",
+     "SEARCH audit USING PRIMARY KEY", "in the key's order, at most AUDIT_CHAIN_PART"},
     {"delete from audit where business_id = ?1 and number <= ?2", "SEARCH audit USING PRIMARY KEY",
      "the entries that audit_measure counted: AUDIT_CUT_MAX"},
     {"select at, actor, action, object from audit where business_id = ?1", "SEARCH audit USING PRIMARY KEY",
