@@ -65,6 +65,12 @@ int fold_digit(uint32_t code) {
   return -1;
 }
 
+bool fold_is_space_or_left_out(uint32_t code) {
+  const struct fold_entry *entry = bsearch(&code, table, COUNT_OF(table), sizeof(table[0]), compare_entry);
+  return is_in(code, space, COUNT_OF(space)) || is_in(code, left_out, COUNT_OF(left_out)) ||
+         is_in(code, hyphen, COUNT_OF(hyphen)) || (entry && !entry->text[0]);
+}
+
 static enum err fold_character(uint32_t code, struct str as_it_is, enum fold_hyphens hyphens, struct buf *b) {
   if (code >= 'a' && code <= 'z') return buf_add_char(b, (char)code);
   if (code >= 'A' && code <= 'Z') return buf_add_char(b, (char)(code | 0x20));

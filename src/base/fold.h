@@ -13,5 +13,7 @@ enum fold_hyphens { FOLD_JOIN, FOLD_SPLIT }; /* nothing; a space */
 
 /* Appends text to b, folded: never longer than twice the text. Bytes that are no UTF-8 are left out. */
 CHECKED enum err fold_text(struct str text, enum fold_hyphens hyphens, struct buf *b);
+/* Whether the character is folded to a space or to nothing, as a hyphen is. */
+bool fold_is_space_or_left_out(uint32_t code);
 /* The digit, of any common script, that the character is; -1: none. */
 int fold_digit(uint32_t code);

@@ -2,8 +2,10 @@
  *
  *   TRY(mention_erase(text, STR("972501234567"), MENTION_PLAIN, &b, &found));      "call +972 50-123 4567" -> "call […]"
  *
- * A number is there if its digits are, one after the other, with at most two blanks or - . ( ) / between two of them, and no
- * digit before or behind. A + or 00 in front of them belongs to it. Thread rule: pure. */
+ * A number is there if its digits are, one after the other, in any script, and no digit before or behind. Between two of them
+ * may stand up to eight characters of those that a search leaves out (base/fold.h: blanks of any kind, ends of lines, dashes,
+ * quotes, accents, what is not seen) and of . ( ) / , _ * ~. So what a search finds is found. A + or one of 00, 011, 0011 in
+ * front belongs to it. Thread rule: pure. */
 #pragma once
 
 #include "base/buf.h"
