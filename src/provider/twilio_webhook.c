@@ -151,6 +151,11 @@ static enum provider_refusal add_parameter(struct webhook_parser *r, struct deli
   return add_field(part, rule->field, text);
 }
 
+/* The numbers are the call's, also where a recording's webhook has them: holds and erasures look for them there. */
+static bool is_number(struct str name) {
+  return str_eq(name, STR("From")) || str_eq(name, STR("To"));
+}
+
 /* Adds every parameter to the call or, if a rule of recordings names it, to the recording. */
 static enum provider_refusal add_parameters(struct webhook_parser *r, bool has_recording) {
   struct delivery *d = r->delivery;
@@ -160,7 +165,7 @@ static enum provider_refusal add_parameters(struct webhook_parser *r, bool has_r
     const struct twilio_parameter *p = &r->form.entries[i].text;
     if (p->value.n == 0 || r->form.entries[i].is_repeated) continue;
     const struct rule *rule = rule_find(RECORDING_RULES, recording_rules, p->name);
-    bool to_recording = rule || !is_call;
+    bool to_recording = rule || (!is_call && !(is_number(p->name) && d->call_sid.n));
     if (!to_recording) rule = rule_find(CALL_RULES, COUNT_OF(CALL_RULES), p->name);
     if (rule && rule->take == take_parent_sid && str_eq(str_trim(p->value), d->call_sid))
       continue; /* a call is not its own parent */
@@ -234,7 +239,8 @@ static enum provider_refusal parse_fields(struct webhook_parser *r) {
   if (refusal == PROVIDER_ACCEPTED && has_recording) refusal = parse_recording(r, parameter_value(r, "RecordingUrl"));
   if (refusal == PROVIDER_ACCEPTED) refusal = add_parameters(r, has_recording);
   if (refusal != PROVIDER_ACCEPTED || is_call) return refusal;
-  d->call.rank = d->recording.rank;
+  d->call.rank =
+      (struct delivery_rank){.sequence = -1, .timestamp_ms = -1, .status_order = -1}; /* a call's own webhook counts */
   return add_field(&d->call, CALL_FIELD_ACCOUNT, r->account->account_sid);
 }
 

@@ -449,3 +449,23 @@ def test_an_erasure_goes_on_after_a_crash(world, provider, acme):  # noqa: F811
     assert (done["calls"], done["recordings"]) == (41, 1) and not world.sql("select 1 from calls")
     eventually(lambda: is_gone(world, tape), 10)
     assert len(entries(world, acme, "erasure")) == 1 and not names_in(world, [NUMBER]) and open_erasures() == 0
+
+
+def test_a_call_whose_number_only_a_recordings_webhook_told_goes_and_is_held(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    tape, held, renamed = provider.tape(), provider.tape(), provider.tape()
+    acme.tell(world.main, tape, From=NUMBER, To=OTHER)
+    acme.tell(world.main, held, From="+15005550144", To=OTHER)
+    acme.webhook_add_call(world.main, renamed.call_sid, From=OTHER)
+    acme.tell(world.main, renamed, From=NUMBER)
+    for recording in (tape, held, renamed):
+        world.wait_state(recording.sid)
+    assert world.main.get(f"/api/calls/{tape.call_sid}", acme.viewer).json()["from"] == NUMBER
+    assert world.main.get(f"/api/calls/{renamed.call_sid}", acme.viewer).json()["from"] == OTHER, "the call's own webhook counts"
+    assert ask(world, acme, "POST", "/api/holds", {"number": "+15005550144", "reason": "a claim"}).status == 201
+    assert delete(world, acme, held).status == 409
+    certificate = erased(world, acme)
+    assert (certificate["calls"], certificate["recordings"]) == (1, 1)
+    eventually(lambda: is_gone(world, tape), 10)
+    assert world.state(held.sid) == world.state(renamed.sid) == "ready"
+    eventually(lambda: not rows_that_name(world, [NUMBER, NUMBER[1:]]), 10, lambda: rows_that_name(world, [NUMBER]))
