@@ -119,7 +119,7 @@ static void a_recording_becomes_a_delivery(void **state) {
                   RECORDING({"RecordingDuration", "12"}, {"RecordingChannels", "2"},
                             {"RecordingStartTime", "Thu, 01 Aug 2024 04:20:56 +0000"}, {"RecordingSource", "DialVerb"},
                             {"RecordingTrack", "both"}, {"ErrorCode", "0"}, {"X-New", "kept"}, {"forbidden", "0"},
-                            {"url", "https://evil.example"}, ),
+                            {"url", "https://evil.example"}, {"From", "+15005550111"}, {"To", "+15005550122"}, ),
                   AC, "second token"),
       PROVIDER_ACCEPTED);
   const struct delivery_part *recording = &s.delivery.recording;
@@ -141,9 +141,13 @@ static void a_recording_becomes_a_delivery(void **state) {
   assert_int_equal(recording->rank.status_order, 4);
   assert_int_equal(recording->rank.sequence, -1);
   assert_int_equal(recording->rank.timestamp_ms, -1);
-  assert_int_equal(s.delivery.call.count, 1);
+  assert_int_equal(s.delivery.call.count, 3);
   assert_str(test_field(&s.delivery.call, CALL_FIELD_ACCOUNT), AC);
-  assert_int_equal(delivery_rank_compare(&s.delivery.call.rank, &recording->rank), 0);
+  assert_str(test_field(&s.delivery.call, CALL_FIELD_FROM), "+15005550111");
+  assert_str(test_field(&s.delivery.call, CALL_FIELD_TO), "+15005550122");
+  assert_str(test_field(recording, "From"), "(none)");
+  const struct delivery_rank lowest = {.sequence = -1, .timestamp_ms = -1, .status_order = -1};
+  assert_int_equal(delivery_rank_compare(&s.delivery.call.rank, &lowest), 0); /* the call's own webhook counts */
 }
 
 static void a_calls_webhook_may_have_its_recording(void **state) {
