@@ -3,14 +3,22 @@
  * Invariants
  *  (1) Complete spans, with PAUSE frames of silence between, are the first frames of the piece; those of the open span are the
  *      last.
- *  (2) A piece that is full is cut before the open span. If that is the only one, it is cut at its quietest frame in the second
- *      half, but not at the very end, so that what remains is worth a piece.
+ *  (2) A piece that is full is cut within the open span: in its last pause of CUT_PAUSE frames and more, if PART_LEAST frames
+ *      of the span come before it; else before the span. If that span is the only one and has no such pause, it is cut at its
+ *      quietest frame in the second half. At least REST_LEAST frames remain, so that they are worth a piece. An engine of
+ *      Whisper's kind takes as long for a piece that is half full, so room that is left costs as much as speech.
  *  (3) A piece of the second channel is left out if nearly all that is loud in it is the first channel's sound. */
 #include "audio/speech_pack.h"
 
 #include <string.h>
 
-enum { PAUSE = 300 / SPANS_FRAME_MS, REST_LEAST = 50, ALIKE_OF_10 = 9 };
+enum {
+  PAUSE = 300 / SPANS_FRAME_MS,
+  REST_LEAST = 1000 / SPANS_FRAME_MS,
+  PART_LEAST = 2000 / SPANS_FRAME_MS,
+  CUT_PAUSE = 240 / SPANS_FRAME_MS,
+  ALIKE_OF_10 = 9
+};
 
 void speech_pack_init(struct speech_pack *k, int channel,
                       enum err (*on_piece)(void *arg, const struct speech_piece *piece), void *arg) {
@@ -74,15 +82,26 @@ static size_t quietest_frame(const struct speech_pack *k) {
   return found;
 }
 
+/* The middle of the last pause where the open span may be cut; 0: it has none. */
+static size_t last_pause(const struct speech_pack *k) {
+  size_t quiet = 0;
+  for (size_t i = PACK_FRAMES - REST_LEAST; i-- > k->open.first + PART_LEAST;) {
+    quiet = k->is_loud[i] ? 0 : quiet + 1;
+    if (quiet == CUT_PAUSE) return i + CUT_PAUSE / 2;
+  }
+  return 0;
+}
+
 /* (2) */
 static enum err pack_cut(struct speech_pack *k) {
-  size_t at = k->open.first;
-  if (k->span_count == 0) {
-    at = quietest_frame(k);
+  size_t at = last_pause(k);
+  if (!at && k->span_count == 0) at = quietest_frame(k);
+  if (at) {
     k->spans[k->span_count++] = (struct pack_span){k->open.first, at - k->open.first, k->open.start};
     TRY(pack_give(k, at));
     k->open.start += (int64_t)(at - k->open.first);
   } else {
+    at = k->open.first;
     const struct pack_span *last = &k->spans[k->span_count - 1];
     TRY(pack_give(k, last->first + last->count));
   }

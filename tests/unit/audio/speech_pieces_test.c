@@ -262,6 +262,34 @@ static void a_long_span_is_cut_at_its_quietest_frame_and_nothing_is_lost(void **
   assert_near(c->pieces[c->count - 1].spans[0].end_ms, 75200, 60);
 }
 
+/* Sentences of 10 s with a pause in their middle: the room that a piece has left takes the first half of the next one. */
+static void a_piece_is_filled_up_to_a_pause_within_a_span(void **state) {
+  (void)state;
+  enum { TALKS = 15 };
+  struct tape_made m CLEANUP(made_free) = made_new(8000, 1, 12 * TALKS + 2);
+  for (int i = 0; i < TALKS; i++) {
+    made_talk(&m, 0, i * 12 + 1, i * 12 + 5.8, 8000);
+    made_talk(&m, 0, i * 12 + 6.2, i * 12 + 11, 8000);
+  }
+  const struct cut *c = cut_made(&m);
+  int64_t end = 0;
+  int cuts = 0;
+  assert_int_equal(c->error, OK);
+  assert_int_equal(c->count, 6); /* two and a half in each; 8 with two in each */
+  for (size_t i = 0; i < c->count; i++) {
+    assert_table(&c->pieces[i]);
+    for (size_t k = 0; k < c->pieces[i].span_count; k++) {
+      const struct speech_span *span = &c->pieces[i].spans[k];
+      if (k == 0 && span->start_ms == end && i > 0) {
+        assert_near(span->start_ms % 12000, 6000, 160); /* in the pause */
+        cuts++;
+      }
+      end = span->end_ms;
+    }
+  }
+  assert_true(cuts > 0);
+}
+
 static void what_is_no_speech_gives_no_piece(void **state) {
   (void)state;
   static const struct {
@@ -407,6 +435,7 @@ int main(void) {
       cmocka_unit_test(the_pieces_do_not_depend_on_how_bytes_were_fed),
       cmocka_unit_test(a_long_call_is_cut_at_the_borders_of_spans),
       cmocka_unit_test(a_long_span_is_cut_at_its_quietest_frame_and_nothing_is_lost),
+      cmocka_unit_test(a_piece_is_filled_up_to_a_pause_within_a_span),
       cmocka_unit_test(what_is_no_speech_gives_no_piece),
       cmocka_unit_test(a_sound_with_syllables_is_no_noise),
       cmocka_unit_test(channels_that_are_alike_are_heard_once),
