@@ -347,6 +347,8 @@ static void *relay_second(void *arg) {
   return relay_run(arg, 1);
 }
 
+/* The log begins again once it has 8,000 pages, or at one of the next tries, 1,000 pages apart, if the readers get no processor
+ * for the 0.1 s that a try waits. */
 static void the_log_does_not_grow_without_end_under_readers_that_overlap(void **state) {
   struct relay r = {.scratch = *state};
   struct db *db = scratch_open(*state, 0);
@@ -356,7 +358,7 @@ static void the_log_does_not_grow_without_end_under_readers_that_overlap(void **
   pthread_t threads[2];
   assert_int_equal(pthread_create(&threads[0], NULL, relay_first, &r), 0);
   assert_int_equal(pthread_create(&threads[1], NULL, relay_second, &r), 0);
-  for (int i = 0; i < 2000; i++) assert_int_equal(db_run(db, "insert into t values (zeroblob(40000))"), OK);
+  for (int i = 0; i < 4000; i++) assert_int_equal(db_run(db, "insert into t values (zeroblob(40000))"), OK);
   atomic_store(&r.over, true);
   for (int i = 0; i < 2; i++) {
     void *failed = NULL;
@@ -367,7 +369,7 @@ static void the_log_does_not_grow_without_end_under_readers_that_overlap(void **
   struct stat st;
   scratch_path(*state, "-wal", wal);
   assert_int_equal(stat(wal, &st), 0);
-  assert_true(st.st_size < (off_t)12000 * 4120);
+  assert_true(st.st_size < (off_t)24000 * 4120);
   db_close(db);
 }
 
