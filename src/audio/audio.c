@@ -2,6 +2,7 @@
  *
  *   SNIFFING --an ID3v2, ID3v1 or APE tag--> (skipped) --> SNIFFING --audio_sniff says yes--> PASSING
  *                                            (skipped) --many frames in the tag--> PASSING
+ *   SNIFFING --audio_sniff says no, or the end, and sound of another kind began in a tag--> PASSING
  *
  * Invariants
  *  (1) The verdict depends on the bytes, not on how they were split into feeds.
@@ -10,6 +11,9 @@
  *  (3) Memory is the struct and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever sizes a file claims. The
  *      decoder gets frames only, because it would keep a whole tag in memory.
  *  (4) The decoder does not affect the verdict or the duration: if it fails or can't be created, there are only no peaks.
+ *  (5) What began in a tag counts only if no sound follows the tag, for a true tag may hold sound. Until then its parser is fed
+ *      beside the search. AAC or Ogg behind the tag is what began in it, and goes on.
+ *  (6) Behind a tag nothing is decided before AUDIO_TAG_HEADER_BYTES bytes, whose first begins in the tag, were searched: (1).
  *
  * Every byte of sound goes through audio_pass(): code that needs samples (peaks, `take`) is called from there. */
 #include "audio/audio.h"
@@ -19,6 +23,7 @@
 
 #include "audio/audio_container.h"
 #include "audio/audio_decode.h"
+#include "audio/audio_hidden.h"
 #include "audio/audio_mp3.h"
 #include "audio/audio_sniff.h"
 #include "audio/audio_wav.h"
@@ -33,6 +38,8 @@ struct audio {
   char head[AUDIO_SNIFF_BYTES];
   size_t head_bytes;
   size_t searched_bytes; /* of the head, that begin no frame */
+  bool had_tag;
+  struct hidden hidden; /* what begins in a tag (5) */
   struct mp3 mp3;
   struct wav wav;
   struct container container; /* of another kind */
@@ -70,7 +77,7 @@ void audio_set_take(struct audio *a, audio_take_samples *take, void *arg) {
 static void on_samples(void *arg, const int16_t *samples, size_t frames) {
   struct audio *a = arg;
   peaks_add(&a->peaks, samples, frames);
-  if (a->take) a->take(a->take_arg, a->peaks.sample_rate, a->peaks.channels, samples, frames);
+  if (a->take && a->kind != AUDIO_NONE) a->take(a->take_arg, a->peaks.sample_rate, a->peaks.channels, samples, frames);
 }
 
 static void begin_decoding_mp3(struct audio *a) {
@@ -110,16 +117,22 @@ static void decode_wav(void *arg, struct str bytes) {
 
 /* ---- bytes ---- */
 
-static void audio_pass(struct audio *a, struct str bytes) {
-  bool has_sound = true, is_bad = false;
-  if (a->kind == AUDIO_MP3) {
+static void parse_bytes(struct audio *a, enum audio_kind kind, struct str bytes) {
+  if (kind == AUDIO_MP3)
     mp3_feed(&a->mp3, bytes);
-  } else if (a->kind == AUDIO_WAV) {
+  else if (kind == AUDIO_WAV)
     wav_feed(&a->wav, bytes, decode_wav, a);
+  else
+    container_feed(&a->container, bytes);
+}
+
+/* Sets the verdict from what the kind's parser has got. */
+static void audio_judge(struct audio *a) {
+  bool has_sound = true, is_bad = false;
+  if (a->kind == AUDIO_WAV) {
     has_sound = wav_has_samples(&a->wav);
     is_bad = wav_is_bad(&a->wav);
-  } else {
-    container_feed(&a->container, bytes);
+  } else if (a->kind != AUDIO_MP3) {
     has_sound = container_has_sound(&a->container);
     is_bad = container_is_bad(&a->container);
   }
@@ -130,9 +143,15 @@ static void audio_pass(struct audio *a, struct str bytes) {
   }
 }
 
+static void audio_pass(struct audio *a, struct str bytes) {
+  parse_bytes(a, a->kind, bytes);
+  audio_judge(a);
+}
+
 /* sound: the first bytes of that kind. */
 static void begin_kind(struct audio *a, enum audio_kind kind, struct str sound) {
   a->kind = kind;
+  a->decodes = false; /* of what began in a tag */
   if (kind == AUDIO_MP3) {
     mp3_init(&a->mp3, sound, decode_mp3, a);
     begin_decoding_mp3(a);
@@ -144,15 +163,53 @@ static void begin_kind(struct audio *a, enum audio_kind kind, struct str sound) 
   audio_pass(a, sound);
 }
 
+/* ---- what begins in a tag ---- */
+
+static void hidden_begin(struct audio *a) {
+  if (a->hidden.kind == AUDIO_WAV) {
+    wav_init(&a->wav);
+  } else {
+    container_init(&a->container, a->hidden.kind);
+    if (a->hidden.kind == AUDIO_AAC) container_add_blocks(&a->container, a->hidden.blocks);
+  }
+  parse_bytes(a, a->hidden.kind, hidden_head(&a->hidden));
+}
+
+/* bytes: of a tag, the first AUDIO_TAG_HEADER_BYTES behind it, or, while the kind is undecided, those that follow. */
+static void hidden_feed(struct audio *a, struct str bytes) {
+  bool may_begin = a->tag_left > 0 || a->head_bytes <= AUDIO_TAG_HEADER_BYTES;
+  if (a->hidden.kind == AUDIO_NONE && may_begin && bytes.n > 0) {
+    bytes = str_skip(bytes, hidden_search(&a->hidden, bytes));
+    if (a->hidden.kind != AUDIO_NONE) hidden_begin(a);
+  }
+  if (a->hidden.kind != AUDIO_NONE && bytes.n > 0) parse_bytes(a, a->hidden.kind, bytes);
+}
+
+/* The file is of the kind that began in the tag. `take` has missed samples. */
+static void hidden_adopt(struct audio *a) {
+  a->kind = a->hidden.kind;
+  a->take = NULL;
+  audio_judge(a);
+}
+
+static bool hidden_has_sound(const struct audio *a) {
+  if (a->hidden.kind == AUDIO_NONE) return false;
+  return a->hidden.kind == AUDIO_WAV ? wav_has_samples(&a->wav) : container_has_sound(&a->container);
+}
+
+/* ---- sniffing ---- */
+
 static void sniff_head(struct audio *a) {
   struct str head = str_of(a->head, a->head_bytes);
   struct audio_sniff found = audio_sniff(head, a->searched_bytes);
   a->searched_bytes = found.start;
-  if (found.verdict != AUDIO_YES) {
+  bool goes_on = found.kind == a->hidden.kind && (found.kind == AUDIO_AAC || found.kind == AUDIO_OGG);
+  if (found.verdict == AUDIO_YES && !goes_on)
+    begin_kind(a, found.kind, str_skip(head, found.start));
+  else if (found.verdict != AUDIO_UNDECIDED && a->hidden.kind != AUDIO_NONE)
+    hidden_adopt(a); /* (5) */
+  else
     a->verdict = found.verdict;
-    return;
-  }
-  begin_kind(a, found.kind, str_skip(head, found.start));
 }
 
 /* The frames in the tag that is being skipped are sound: it claims more bytes than it has. */
@@ -168,8 +225,14 @@ static void skip_tag(struct audio *a, uint64_t tag_bytes) {
   size_t here = tag_bytes < a->head_bytes ? (size_t)tag_bytes : a->head_bytes;
   a->tag_left = tag_bytes - here;
   mp3_run_init(&a->mp3.run);
-  struct str inside = str_skip(str_of(a->head, here), AUDIO_TAG_LEAST_HEADER_BYTES);
+  size_t header = audio_tag_header_bytes(str_of(a->head, a->head_bytes));
+  struct str inside = str_skip(str_of(a->head, here), header);
   (void)mp3_run_feed(&a->mp3.run, inside); /* takes all: they are less than a frame */
+  if (!a->had_tag) {
+    a->had_tag = true;
+    hidden_init(&a->hidden);
+    hidden_feed(a, str_skip(str_of(a->head, a->head_bytes), header));
+  }
   a->head_bytes -= here;
   memmove(a->head, a->head + here, a->head_bytes);
   a->searched_bytes = 0;
@@ -179,6 +242,7 @@ static void skip_tag(struct audio *a, uint64_t tag_bytes) {
 static size_t feed_undecided(struct audio *a, struct str bytes) {
   if (a->tag_left > 0) {
     size_t n = mp3_run_feed(&a->mp3.run, str_head(bytes, a->tag_left < SIZE_MAX ? (size_t)a->tag_left : SIZE_MAX));
+    if (n > 0) hidden_feed(a, str_head(bytes, n));
     a->tag_left -= n;
     if (a->mp3.run.frames == MP3_RUN_FRAMES) begin_sound_in_tag(a);
     return n;
@@ -189,8 +253,9 @@ static size_t feed_undecided(struct audio *a, struct str bytes) {
   memcpy(a->head + a->head_bytes, bytes.p, n);
   a->head_bytes += n;
   struct str head = str_of(a->head, a->head_bytes);
-  if (at_start && audio_may_be_tag(head)) {
-    if (a->head_bytes < AUDIO_TAG_HEADER_BYTES) return n; /* (1) */
+  if (a->had_tag) hidden_feed(a, str_head(bytes, n));
+  if (at_start && (a->had_tag || audio_may_be_tag(head))) {
+    if (a->head_bytes < AUDIO_TAG_HEADER_BYTES) return n; /* (1), (6) */
     uint64_t tag = audio_tag_bytes(head);
     if (tag > 0) {
       skip_tag(a, tag);
@@ -225,7 +290,8 @@ static bool holds_samples(const struct audio *a) {
 
 void audio_finish(struct audio *a, struct audio_info *ret_info) {
   struct audio_info info = {.kind = AUDIO_NONE, .duration_ms = -1, .bytes = a->bytes};
-  if (a->tag_left > 0 && a->mp3.run.frames >= MP3_RUN_LEAST) begin_sound_in_tag(a);
+  if (a->kind == AUDIO_NONE && a->verdict == AUDIO_UNDECIDED && hidden_has_sound(a)) hidden_adopt(a);
+  if (a->kind == AUDIO_NONE && a->tag_left > 0 && a->mp3.run.frames >= MP3_RUN_LEAST) begin_sound_in_tag(a);
   if (a->kind == AUDIO_MP3) mp3_finish(&a->mp3);
   if (a->verdict != AUDIO_YES || a->bytes < AUDIO_LEAST_BYTES || !holds_samples(a)) {
     a->verdict = AUDIO_NO; /* (2) */

@@ -12,17 +12,6 @@
 
 struct audio;
 
-enum audio_verdict {
-  AUDIO_UNDECIDED, /* more bytes are needed: AUDIO_SNIFF_BYTES after tags at most, or the headers of a known kind */
-  AUDIO_YES,
-  AUDIO_NO, /* XML, HTML, JSON, an archive, a bare header, noise … */
-};
-enum {
-  AUDIO_JUNK_BYTES = 64 * 1024, /* at most so much junk may stand before the sound or its header */
-  AUDIO_SNIFF_BYTES = AUDIO_JUNK_BYTES + 8 * 1024,
-  AUDIO_LEAST_BYTES = 1001
-};
-
 struct audio_info {
   enum audio_kind kind;
   int64_t duration_ms; /* from counted samples or frames, or from the container; -1: unknown */
@@ -38,7 +27,8 @@ struct audio_info {
 
 CHECKED enum err audio_new(struct audio **ret_audio);
 /* To be called before the first byte: `take` gets all samples that are decoded, of all channels in turn. Their rate and number of
- * channels, 1 or 2, never change. It is not called for kinds that are not decoded, nor after decoding failed. */
+ * channels, 1 or 2, never change. It is not called for kinds that are not decoded, nor after decoding failed, nor for a WAV that
+ * begins in a tag. */
 typedef void audio_take_samples(void *arg, int sample_rate, int channels, const int16_t *samples, size_t frames);
 void audio_set_take(struct audio *a, audio_take_samples *take, void *arg);
 struct audio *audio_free(struct audio *a); /* NULL is allowed; always returns NULL */

@@ -22,6 +22,7 @@ enum {
   FLAC_STREAMINFO_BYTES = 18, /* of the first block, up to the number of samples */
   FLAC_SYNC_BYTES = 2,
   ADTS_BYTES = 7,
+  ADTS_SAMPLES = 1024, /* a block; a frame has one to four */
   AMR_SIGNATURE_BYTES = 6,
   AMR_WIDE_SIGNATURE_BYTES = 9,
   AMR_FRAMES_A_SECOND = 50,
@@ -90,7 +91,7 @@ static void step_adts(struct container *c, const unsigned char *p) {
     drop_byte(c);
     return;
   }
-  c->samples_behind = c->samples + 1024 * ((p[6] & 3) + 1u);
+  c->samples_behind = c->samples + ADTS_SAMPLES * ((p[6] & 3) + 1u);
   container_skip(c, bytes - ADTS_BYTES, ADTS_BYTES);
 }
 
@@ -182,6 +183,10 @@ static const struct {
 void container_init(struct container *c, enum audio_kind kind) {
   *c = (struct container){.kind = kind, .elements.scale_ns = ELEMENTS_SCALE_NS};
   container_want(c, CONTAINER_HEADER, KINDS[kind].first_bytes);
+}
+
+void container_add_blocks(struct container *c, uint64_t blocks) {
+  c->samples = c->samples_behind = c->samples + ADTS_SAMPLES * blocks;
 }
 
 void container_feed(struct container *c, struct str bytes) {

@@ -11,6 +11,8 @@
 
 /* kind: one that is neither MP3 nor WAV. */
 void container_init(struct container *c, enum audio_kind kind);
+/* AAC: counts blocks of samples that were not fed. To be called before the first bytes. */
+void container_add_blocks(struct container *c, uint64_t blocks);
 void container_feed(struct container *c, struct str bytes);
 int64_t container_duration_ms(const struct container *c); /* -1: unknown */
 /* False while there are headers only. */

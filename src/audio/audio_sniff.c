@@ -64,8 +64,7 @@ static enum answer is_webm(struct str head) {
   return has_signature(head, 0, STR("\x1a\x45\xdf\xa3"));
 }
 
-/* Length of the ADTS frame at p, which has 7 bytes; 0: there is none. */
-static size_t adts_frame_bytes(const unsigned char *p) {
+size_t audio_sniff_adts_frame(const unsigned char *p) {
   if (p[0] != 0xff || (p[1] & 0xf6) != 0xf0 || (p[2] >> 2 & 15) > 12) return 0;
   size_t bytes = (size_t)(p[3] & 3) << 11 | (size_t)p[4] << 3 | p[5] >> 5;
   return bytes > 7 ? bytes : 0;
@@ -80,7 +79,7 @@ static enum answer has_adts_frames(struct str head, int frames) {
     if (head.n > at && p[0] != 0xff) return ANSWER_NO;
     if (head.n >= at + 2 && (p[1] & 0xf6) != 0xf0) return ANSWER_NO;
     if (head.n < at + 7) return ANSWER_MORE;
-    bytes = adts_frame_bytes(p);
+    bytes = audio_sniff_adts_frame(p);
     if (i == 0) common = p[2] & 0xfc;
     if (bytes == 0 || (p[2] & 0xfc) != common) return ANSWER_NO;
   }
@@ -116,6 +115,11 @@ static struct sniffed {
     if (tests[i].answer > best.answer) best = tests[i];
   }
   return best;
+}
+
+enum audio_kind audio_sniff_container(struct str head) {
+  struct sniffed found = sniff_container(head);
+  return found.answer == ANSWER_YES ? found.kind : AUDIO_NONE;
 }
 
 /* frames: how many adjacent frames are needed where there is no container. */
@@ -173,8 +177,13 @@ bool audio_may_be_tag(struct str head) {
          has_signature(head, 0, STR("ID3")) != ANSWER_NO;
 }
 
+enum { ID3V1_BYTES = 128, ID3V1_HEADER_BYTES = 3, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
+
+size_t audio_tag_header_bytes(struct str head) {
+  return str_starts(head, STR("TAG")) ? ID3V1_HEADER_BYTES : ID3V2_HEADER_BYTES;
+}
+
 uint64_t audio_tag_bytes(struct str head) {
-  enum { ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
   const unsigned char *p = (const unsigned char *)head.p;
   if (str_starts(head, STR("APETAGEX")))
     return APE_HEADER_BYTES + ((uint64_t)p[15] << 24 | (uint64_t)p[14] << 16 | (uint64_t)p[13] << 8 | p[12]);

@@ -5,9 +5,12 @@
  * Thread rule: pure function. */
 #pragma once
 
-#include "audio/audio.h"
+#include <stdint.h>
 
-enum { AUDIO_TAG_HEADER_BYTES = 16, AUDIO_TAG_LEAST_HEADER_BYTES = 10 };
+#include "audio/audio_kind.h"
+#include "base/str.h"
+
+enum { AUDIO_TAG_HEADER_BYTES = 16 };
 
 struct audio_sniff {
   enum audio_verdict verdict; /* AUDIO_YES: kind is known, but a WAV may still turn out to have no samples */
@@ -22,3 +25,9 @@ struct audio_sniff audio_sniff(struct str head, size_t searched);
 bool audio_may_be_tag(struct str head);
 /* The whole length of the ID3v2, ID3v1 or APE tag that begins with head, which has AUDIO_TAG_HEADER_BYTES; 0: no tag. */
 uint64_t audio_tag_bytes(struct str head);
+/* How many bytes at least are the tag's header, of the AUDIO_TAG_HEADER_BYTES with which it begins. */
+size_t audio_tag_header_bytes(struct str head);
+/* The kind of the container that begins with head; AUDIO_NONE also while head has too few bytes. */
+enum audio_kind audio_sniff_container(struct str head);
+/* Length of the frame of AAC in ADTS whose header, of 7 bytes, is at p; 0: there is none. */
+size_t audio_sniff_adts_frame(const unsigned char *p);

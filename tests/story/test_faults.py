@@ -398,6 +398,22 @@ def test_frames_behind_a_tag_that_claims_too_much_are_played(world, provider):
             assert abs(status["duration"] - duration) < 1
 
 
+def test_sound_behind_a_tag_that_claims_too_much_is_played_whatever_its_kind(world, provider):
+    server = world.server(RECORDING_FORMATS="mp3")
+    business = world.business(provider)
+    wav, amr = sound.wav(5), b"#!AMR\n" + (b"\x3c" + b"." * 31) * 250
+    for claim in (b"\x7f\x7f\x7f\x7f", b"\0\0\x48\0"):  # more than the file has, and 9,216 bytes of which 8,000 are there
+        for data, kind in ((wav, "audio/wav"), (amr, "audio/amr")):
+            data = b"ID3\4\0\0" + claim + b"picture " * 1000 + data
+            tape = provider.tape()
+            tape.default = p.content(data)
+            business.tell(server, tape)
+            world.wait_state(tape.sid)
+            play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+            assert (play.status, play.header("content-type"), play.body) == (206, kind, data)
+            assert server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()["duration"] == 5
+
+
 def test_headers_of_containers_alone_are_not_audio(world, provider):
     server = world.server(RECORDING_FORMATS="mp3")
     business = world.business(provider)

@@ -96,6 +96,67 @@ static void tags_do_not_hide_the_frames_behind_them(void **state) {
   }
 }
 
+/* 5 s of sound that is no MP3. */
+static void add_other_sound(struct buf *b, enum audio_kind kind) {
+  if (kind == AUDIO_WAV) {
+    enum { BYTES = 80000 };
+    sound_wav(b, 1, 1, 8000, 16, BYTES, 0);
+    for (int i = 0; i < BYTES; i++) sound_add(b, str_of(&(char){(char)(i * 37)}, 1));
+  } else if (kind == AUDIO_AMR) {
+    sound_add(b, STR("#!AMR\n"));
+    for (int i = 0; i < 250; i++) sound_add(b, STR("\x3c..............................."));
+  } else if (kind == AUDIO_AAC) {
+    for (int i = 0; i < 40; i++) sound_add(b, STR("\xff\xf1\x6c\x40\x02\x1f\xfc\xff\xf1......."));
+    for (int i = 0; i < 40; i++)
+      sound_add(b, STR("\xff\xf1\x6c\x40\x07\x1f\xfc................................................."));
+  }
+}
+
+static void tags_do_not_hide_sound_of_other_kinds(void **state) {
+  (void)state;
+  static const enum audio_kind kinds[] = {AUDIO_WAV, AUDIO_AMR, AUDIO_AAC};
+  static const int ms[] = {5000, 5000, 80 * 1024 / 8}; /* AAC of 8 kHz */
+  for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t k = 0; k < COUNT_OF(TAGS); k++) {
+      if (TAGS[k].kind != TAG_ID3 && TAGS[k].kind != TAG_APE) continue;
+      struct tag tag = TAGS[k];
+      for (int is_little_too_much = 0; is_little_too_much <= (tag.claims > 5000); is_little_too_much++) {
+        NEW_SOUND(b);
+        if (is_little_too_much) tag.claims = 6500;
+        add_tag(&b, &tag);
+        add_other_sound(&b, kinds[i]);
+        struct heard heard = sound_hear(buf_str(&b), 500, true), bytes = sound_hear(buf_str(&b), 1, false);
+        int64_t missing_ms = ms[i] - heard.info.duration_ms;
+        if (heard.info.kind != kinds[i] || missing_ms < 0 || missing_ms > (kinds[i] == AUDIO_AAC ? 128 : 0))
+          fail_msg("%s, %zu: kind %d, %lld ms", tag.name, i, heard.info.kind, (long long)heard.info.duration_ms);
+        assert_true(heard.info.whole);
+        assert_int_equal(heard.info.peaks_bytes > 0, kinds[i] == AUDIO_WAV);
+        assert_int_equal(heard.info.duration_ms, bytes.info.duration_ms);
+        assert_int_equal(heard.info.peaks_bytes, bytes.info.peaks_bytes);
+      }
+    }
+  }
+}
+
+/* A tag may hold a sound, of whatever kind: what follows the tag counts. */
+static void a_sound_in_a_true_tag_does_not_count(void **state) {
+  (void)state;
+  static const enum audio_kind kinds[] = {AUDIO_WAV, AUDIO_AMR, AUDIO_AAC};
+  for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    NEW_SOUND(b);
+    NEW_SOUND(inside);
+    add_other_sound(&inside, kinds[i]);
+    add_id3(&b, (uint32_t)inside.n);
+    sound_add(&b, buf_str(&inside));
+    size_t tag_bytes = b.n;
+    sound_mp3(&b, 8000, 1, 32, 6, false, false);
+    struct heard heard = sound_hear(buf_str(&b), 500, true);
+    assert_int_equal(heard.info.kind, AUDIO_MP3);
+    assert_int_equal(heard.info.duration_ms, (b.n - tag_bytes) / FRAME_BYTES * FRAME_MS);
+    assert_true(heard.info.peaks_bytes > 0);
+  }
+}
+
 static void a_large_tag_within_is_skipped(void **state) {
   enum { PIECE_BYTES = 1024 * 1024, TAG_BYTES = 64 * PIECE_BYTES };
   (void)state;
@@ -126,8 +187,8 @@ static void what_begins_like_a_tag_is_judged_as_one_however_it_is_split(void **s
   sound_add(&b, STR("TAG#!AMR\n"));
   for (int i = 0; i < 100; i++) sound_add(&b, STR("\x3c..............................."));
   struct heard whole = sound_hear(buf_str(&b), b.n, false), bytes = sound_hear(buf_str(&b), 1, false);
-  assert_int_equal(whole.after, AUDIO_NO); /* the signature is part of the tag */
-  assert_int_equal(bytes.after, AUDIO_NO);
+  assert_int_equal(whole.info.kind, AUDIO_AMR); /* it began in the tag, which has fewer than 128 bytes */
+  assert_memory_equal(&whole.info, &bytes.info, sizeof(whole.info));
 }
 
 static void an_ape_tag_without_a_header_ends_a_file(void **state) {
@@ -193,6 +254,8 @@ static void a_stream_that_changes_has_a_waveform_of_its_time(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tags_do_not_hide_the_frames_behind_them),
+      cmocka_unit_test(tags_do_not_hide_sound_of_other_kinds),
+      cmocka_unit_test(a_sound_in_a_true_tag_does_not_count),
       cmocka_unit_test(a_large_tag_within_is_skipped),
       cmocka_unit_test(what_begins_like_a_tag_is_judged_as_one_however_it_is_split),
       cmocka_unit_test(an_ape_tag_without_a_header_ends_a_file),
