@@ -116,7 +116,8 @@ void fetch_resume(struct fetch_transfer *t);
 /* Ends the transfer: on_end is called with FETCH_STOPPED before this returns. */
 void fetch_cancel(struct fetch_transfer *t);
 
-/* The milliseconds from now that a Retry-After header names, at most 24 h; 0: it names none. */
+/* The milliseconds from now that a Retry-After header names, as a number of seconds or a date (RFC 9110 10.2.3); 24 h if it names
+ * more; 0: it names none. */
 int64_t fetch_retry_after_ms(struct str header);
 /* (any thread) True unless the address is a public unicast one (RFC 6890, also embedded in IPv6). Pure. */
 bool fetch_address_is_special(const struct sockaddr *address);

@@ -31,10 +31,18 @@ static void getter_end(struct fetch_getter *g) {
   lock_cond_broadcast(&g->over);
 }
 
+static bool is_number(struct str s) {
+  size_t digits = 0;
+  while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9') digits++;
+  return s.n > 0 && digits == s.n;
+}
+
 int64_t fetch_retry_after_ms(struct str header) {
   uint64_t seconds;
   int64_t at, now = clock_now_ms();
+  header = str_trim(header);
   if (str_to_u64(header, RETRY_AFTER_MAX_MS / 1000, &seconds) == OK) return (int64_t)seconds * 1000;
+  if (is_number(header)) return RETRY_AFTER_MAX_MS;
   if (header.n == 0 || date_parse_http(header, &at) != OK || at <= now) return 0;
   return at - now < RETRY_AFTER_MAX_MS ? at - now : RETRY_AFTER_MAX_MS;
 }

@@ -164,19 +164,10 @@ static enum err fill_take_answer(struct fill *f, const struct fetch_reply *r) {
   return OK;
 }
 
-/* In milliseconds, from a number of seconds or a date (RFC 9110 10.2.3); 0: the header is missing or can't be read. */
-static int64_t parse_retry_after(struct str value) {
-  uint64_t seconds;
-  int64_t at, now = clock_now_ms();
-  value = str_trim(value);
-  if (str_to_u64(value, INT32_MAX, &seconds) == OK) return (int64_t)seconds * 1000;
-  return date_parse_http(value, &at) == OK && at > now ? at - now : 0;
-}
-
 static enum err fill_on_reply(void *arg, const struct fetch_reply *r) {
   struct fill *f = arg;
   enum recording_error error = RECORDING_PROVIDER_ERROR;
-  f->retry_after_ms = parse_retry_after(r->retry_after);
+  f->retry_after_ms = fetch_retry_after_ms(r->retry_after);
   switch (f->context->provider->answer(r->status, r->content_encoding, &error)) {
     case PROVIDER_AUDIO:
       return fill_take_answer(f, r);

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/secret.h"
@@ -129,14 +128,9 @@ static void deletion_report(struct asked *a) {
 
 static enum err on_reply(void *arg, const struct fetch_reply *reply) {
   struct asked *a = arg;
-  uint64_t seconds;
-  int64_t at;
   a->status = reply->status;
   metric_add(METRIC_PROVIDER_REQUESTS, metric_http_code(reply->status), 1);
-  if (str_to_u64(reply->retry_after, 24 * 3600, &seconds) == OK)
-    a->retry_after_ms = (int64_t)seconds * 1000;
-  else if (reply->retry_after.n && date_parse_http(reply->retry_after, &at) == OK && at > clock_now_ms())
-    a->retry_after_ms = at - clock_now_ms();
+  a->retry_after_ms = fetch_retry_after_ms(reply->retry_after);
   return OK;
 }
 

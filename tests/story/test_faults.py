@@ -531,6 +531,11 @@ def test_the_provider_may_say_how_long_to_wait(world, provider):
     business.tell(server, dated)
     row = world.wait_state(dated.sid, "failed")
     assert 280_000 <= row["next_retry_at"] - row["failed_at"] <= 310_000
+    far = provider.tape()
+    far.acts = [p.status(429, {"Retry-After": "9" * 30})]
+    business.tell(server, far)
+    row = world.wait_state(far.sid, "failed")
+    assert row["next_retry_at"] - row["failed_at"] == 20 * 60 * 1000
     plain = provider.tape()
     plain.acts = [p.status(429)]
     business.tell(server, plain)

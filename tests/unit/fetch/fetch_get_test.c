@@ -164,7 +164,12 @@ static void retry_after_is_seconds_or_a_date(void **state) {
   date_format_http(clock_now_ms() + INT64_C(86400000) * 3, date);
   assert_int_equal(fetch_retry_after_ms(str_from(date)), 86400000);
   assert_int_equal(fetch_retry_after_ms(STR("Sat, 21 Nov 2020 08:00:00 GMT")), 0);
+  assert_int_equal(fetch_retry_after_ms(STR(" 7\t")), 7000);
+  assert_int_equal(fetch_retry_after_ms(STR("86401")), 86400000);
+  assert_int_equal(fetch_retry_after_ms(STR("99999999999999999999999999")), 86400000);
+  assert_int_equal(fetch_retry_after_ms(STR("Fri, 31 Dec 9999 23:59:59 GMT")), 86400000);
   assert_int_equal(fetch_retry_after_ms(STR("-1")), 0);
+  assert_int_equal(fetch_retry_after_ms(STR("7 s")), 0);
   assert_int_equal(fetch_retry_after_ms(STR("soon")), 0);
   assert_int_equal(fetch_retry_after_ms(STR("")), 0);
 }
