@@ -23,7 +23,7 @@ struct http_header {
   struct str value; /* trimmed; may hold bytes >= 0x80, never control characters but tab */
 };
 
-enum { HTTP_HEADERS_MAX = 100 };
+enum { HTTP_HEADERS_MAX = 100, HTTP_LINES_MAX = 512 };
 
 /* Views into the exchange's memory: valid until it ends. */
 struct http_request {
@@ -68,14 +68,14 @@ struct http_config {
   const char *listen;       /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
   unsigned loops;           /* 0: one per core */
   unsigned connections;     /* open at once; 0: 16,384. At the limit see docs/adr/0011 */
-  const char *lines;        /* header lines of every answer, each with its CRLF; static; NULL: none */
-  int64_t head_ms;          /* from a head's first byte to its end; 0: 10,000 */
-  int64_t body_ms;          /* from a head's end to the body's end; 0: 30,000 */
-  int64_t idle_ms;          /* keep-alive without a request; 0: 75,000 */
-  int64_t pace_ms;          /* a peer that takes less than least_pace for this long is cut; 0: 60,000 */
-  int64_t least_pace;       /* bytes a second; 0: 500 */
-  size_t held_max;          /* bytes of incomplete requests beyond 4 KiB each, over all loops; 0: 128 MiB */
-  size_t head_max;          /* request line and headers, bytes; 0: 32 KiB */
+  const char *lines;  /* header lines of every answer, each with its CRLF, HTTP_LINES_MAX bytes; static; NULL: none */
+  int64_t head_ms;    /* from a head's first byte to its end; 0: 10,000 */
+  int64_t body_ms;    /* from a head's end to the body's end; 0: 30,000 */
+  int64_t idle_ms;    /* keep-alive without a request; 0: 75,000 */
+  int64_t pace_ms;    /* a peer that takes less than least_pace for this long is cut; 0: 60,000 */
+  int64_t least_pace; /* bytes a second; 0: 500 */
+  size_t held_max;    /* bytes of incomplete requests beyond 4 KiB each, over all loops; 0: 128 MiB */
+  size_t head_max;    /* request line and headers, bytes; 0: 32 KiB */
 };
 
 /* Binds and listens; connections are accepted after http_server_start. ERR_IO with *ret_problem, ERR_NOMEM. */

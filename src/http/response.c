@@ -257,7 +257,8 @@ size_t response_refusal(struct loop *l, const struct http_exchange *x, int statu
   const struct http_request *request = x && x->seen ? &x->request : NULL;
   bool head_only = x && x->request.method == HTTP_HEAD;
   struct http_fields fields;
-  char head[HEAD_OWN_MAX + sizeof(fields.bytes)], body[1024];
+  struct str lines = str_from(l->server->config.lines);
+  char head[HEAD_OWN_MAX + sizeof(fields.bytes) + HTTP_LINES_MAX], body[1024];
   size_t body_n = 0;
   http_fields_init(&fields);
   if (app->refuse) app->refuse(app->arg, request, status, reason, &fields, body, sizeof(body), &body_n);
@@ -267,6 +268,7 @@ size_t response_refusal(struct loop *l, const struct http_exchange *x, int statu
   to = put_text(to, loop_date(l));
   if (status == 503) to = put_text(to, STR("Retry-After: 1\r\n"));
   to = put_text(to, str_of(fields.bytes, fields.n));
+  to = put_text(to, lines);
   to = put_text(to, STR("Content-Length: "));
   to = put_number(to, body_n);
   to = put_text(to, STR("\r\nConnection: close\r\n\r\n"));

@@ -425,6 +425,9 @@ enum err http_server_new(const struct http_config *config, const struct http_app
   set_defaults(&s->config);
   s->loops = calloc(s->config.loops, sizeof(*s->loops));
   if (!s->loops) goto failed;
+  problem = "the header lines of every answer are too long";
+  e = ERR_TOO_BIG;
+  if (str_from(s->config.lines).n > HTTP_LINES_MAX) goto failed;
   problem = bind_listener(s);
   e = ERR_IO;
   if (problem) goto failed;

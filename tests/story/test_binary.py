@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from callreel import BUILD, CALLREEL, ROOT, SANITIZED, SIMULATOR
+from wire import Connection
 
 PT_DYNAMIC, PT_GNU_STACK, PT_GNU_RELRO = 2, 0x6474E551, 0x6474E552
 DT_FLAGS, DT_FLAGS_1 = 30, 0x6FFFFFFB
@@ -66,8 +67,21 @@ def test_https_is_remembered_by_browsers(world):
     server = world.server(PUBLIC_BASE_URL="https://calls.example/sub")
     for target in ("/", "/api/calls", "/nowhere", "/readyz"):
         assert server.get(target).all("strict-transport-security") == ["max-age=31536000"], target
+    host = b"Host: calls.example\r\n"
+    for raw, status in (
+        (b"GET / HTTP/1.1\r\n\r\n", 400), (b"hello\r\n\r\n", 400), (b"GET / HTTP/2.0\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\n" + host + b"X: " + b"y" * 40_000 + b"\r\n\r\n", 431),
+        (b"POST / HTTP/1.1\r\n" + host + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+    ):
+        with Connection(server.port) as connection:
+            connection.send(raw)
+            answer = connection.read()
+        assert (answer.status, answer.all("strict-transport-security")) == (status, ["max-age=31536000"]), raw[:40]
     plain = world.server("plain")
     assert plain.get("/").all("strict-transport-security") == []
+    with Connection(plain.port) as connection:
+        connection.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert connection.read().all("strict-transport-security") == []
 
 
 def test_files_that_are_no_files_are_refused_and_not_waited_for(world, tmp_path):

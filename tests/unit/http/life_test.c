@@ -72,6 +72,23 @@ static void a_second_server_on_the_port_is_refused(void **state) {
   stage_close(&s);
 }
 
+static void lines_of_every_answer_have_a_limit(void **state) {
+  char lines[HTTP_LINES_MAX + 2] = "X-Always: ";
+  const char *problem = NULL;
+  struct http_server *s = NULL;
+  const struct http_app app = {0};
+  const struct http_config config = {.listen = "127.0.0.1:0", .loops = 1, .lines = lines, .ret_problem = &problem};
+  (void)state;
+  memset(lines + strlen(lines), 'y', HTTP_LINES_MAX - strlen(lines) - 2);
+  memcpy(lines + HTTP_LINES_MAX - 2, "\r\n", 3);
+  assert_int_equal(http_server_new(&config, &app, &s), OK);
+  s = http_server_free(s);
+  memcpy(lines + HTTP_LINES_MAX - 2, "y\r\n", 4);
+  assert_int_equal(http_server_new(&config, &app, &s), ERR_TOO_BIG);
+  assert_null(s);
+  assert_string_equal(problem, "the header lines of every answer are too long");
+}
+
 static void a_bad_listening_address_is_named(void **state) {
   static const char *const bad[] = {
       "", ":80", "127.0.0.1", "127.0.0.1:", "::1:80", "127.0.0.1:x", "no.such.host.invalid:1"};
@@ -192,6 +209,7 @@ int main(void) {
       cmocka_unit_test(connections_are_shared_out_among_the_loops),
       cmocka_unit_test(the_server_continues_when_descriptors_run_out),
       cmocka_unit_test(a_second_server_on_the_port_is_refused),
+      cmocka_unit_test(lines_of_every_answer_have_a_limit),
       cmocka_unit_test(a_bad_listening_address_is_named),
       cmocka_unit_test(draining_answers_open_requests_and_accepts_no_new_ones),
       cmocka_unit_test(draining_cuts_answers_that_do_not_end_in_time),

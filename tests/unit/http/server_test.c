@@ -202,9 +202,10 @@ static void a_malformed_request_is_refused_and_the_connection_closed(void **stat
       {"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 999999\r\n\r\n", "413 body too large",
        413},
   };
+  const struct http_config config = {.loops = 1, .lines = "X-Always: yes\r\n"};
   struct stage s;
   (void)state;
-  stage_open(&s, NULL);
+  stage_open(&s, &config);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     int c = client_open(&s);
     client_send(c, cases[i].text);
@@ -212,6 +213,7 @@ static void a_malformed_request_is_refused_and_the_connection_closed(void **stat
     struct reply r = client_read(c);
     assert_string_equal(reply_field(&r, "Connection"), "close");
     assert_string_equal(reply_field(&r, "Content-Type"), "text/plain");
+    assert_string_equal(reply_field(&r, "X-Always"), "yes");
     assert_reply(r, cases[i].status, cases[i].body);
     assert_int_equal(client_wait_end(c), ENDED_CLEAN);
     client_close(c);
