@@ -21,11 +21,12 @@ struct transcription {
   size_t dropped;
 };
 
-static enum speech_error ask_once(struct transcription *t, const struct speech_ask *ask, struct speech_answer *ret) {
+static enum speech_error ask_once(struct transcription *t, const struct speech_input *input,
+                                  struct speech_answer *ret) {
   struct buf body CLEANUP(buf_done) = BUF_INIT(SPEECH_ANSWER_MAX);
   struct fetch_get get = {.body = &body};
   struct speech_request r;
-  if (speech_engine_request(t->engine, ask, &r) != OK) return SPEECH_ERROR;
+  if (speech_engine_request(t->engine, input, &r) != OK) return SPEECH_ERROR;
   int64_t began = clock_mono_ms();
   enum err e = fetch_getter_send(t->getter, &r.fetch, &get);
   t->engine_ms += clock_mono_ms() - began;
@@ -36,10 +37,10 @@ static enum speech_error ask_once(struct transcription *t, const struct speech_a
                                .no_connection = get.no_connection,
                                .retry_after_ms = get.retry_after_ms,
                                .body = buf_str(&body)};
-  return speech_engine_answer(t->engine, ask, &reply, ret);
+  return speech_engine_answer(t->engine, input, &reply, ret);
 }
 
-static enum err take_answer(struct transcription *t, const struct speech_piece *piece, const struct speech_ask *ask,
+static enum err take_answer(struct transcription *t, const struct speech_piece *piece, const struct speech_input *input,
                             const struct speech_answer *a) {
   struct speech_document d CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT;
   struct speech_mapped mapped;
@@ -47,7 +48,7 @@ static enum err take_answer(struct transcription *t, const struct speech_piece *
                                .piece_ms = (int64_t)(piece->count * 1000 / SPEECH_RATE),
                                .spans = piece->spans,
                                .span_count = piece->span_count,
-                               .prompt = ask->prompt};
+                               .prompt = input->prompt};
   TRY(speech_map_answer(a, &place, &d, &mapped));
   t->dropped += mapped.dropped;
   return speech_merge_add(t->merge, &d);
@@ -56,16 +57,16 @@ static enum err take_answer(struct transcription *t, const struct speech_piece *
 static enum err on_piece(void *arg, const struct speech_piece *piece) {
   struct transcription *t = arg;
   const char *language = t->wanted ? t->wanted : speech_language_next(&t->language, piece->channel, piece->speech_ms);
-  struct speech_ask ask = {.url = t->url,
-                           .language = language,
-                           .prompt = buf_str(&t->prompt),
-                           .samples = piece->samples,
-                           .count = piece->count};
+  struct speech_input input = {.url = t->url,
+                               .language = language,
+                               .prompt = buf_str(&t->prompt),
+                               .samples = piece->samples,
+                               .count = piece->count};
   bool again = true;
   enum err e = OK;
   while (e == OK && again) {
     struct speech_answer a;
-    enum speech_error error = ask_once(t, &ask, &a);
+    enum speech_error error = ask_once(t, &input, &a);
     again = false;
     t->sent_ms += (int64_t)(piece->count * 1000 / SPEECH_RATE);
     if (error != SPEECH_OK) {
@@ -74,9 +75,9 @@ static enum err on_piece(void *arg, const struct speech_piece *piece) {
                                   speech_error_text(error));
     }
     speech_language_note(&t->language, piece->channel, piece->speech_ms, a.language);
-    again = ask.prompt.n > 0 && a.has_lost_time; /* the prompt did harm */
-    if (!again) e = take_answer(t, piece, &ask, &a);
-    ask.prompt = STR_NONE;
+    again = input.prompt.n > 0 && a.has_lost_time; /* the prompt did harm */
+    if (!again) e = take_answer(t, piece, &input, &a);
+    input.prompt = STR_NONE;
     speech_answer_done(&a);
   }
   return e;

@@ -12,7 +12,7 @@
 #include "cmd/app.h"
 #include "cmd/cmd_price.h"
 #include "cmd/cmd_progress.h"
-#include "domain/transcribe.h"
+#include "domain/transcribe_many.h"
 #include "ledger/businesses.h"
 #include "ledger/businesses_speech.h"
 #include "provider/provider.h"
@@ -23,8 +23,8 @@ struct transcribe_command {
   const struct cmd_args *args;
   struct app app;
   struct str id; /* of one recording or call; empty: all since a time */
-  struct transcribe all;
-  struct transcribe_part part;
+  struct transcribe_many all;
+  struct transcribe_many_part part;
   bool is_dry;
   struct recording row; /* of the one */
   int found;
@@ -87,13 +87,13 @@ static void transcribe_count_row(struct transcribe_command *c, const struct reco
 
 static enum err transcribe_count(struct transcribe_command *c) {
   if (c->id.n) {
-    enum err e = transcribe_wants(c->app.db, &c->row, c->all.only_missing);
+    enum err e = transcribe_many_wants(c->app.db, &c->row, c->all.only_missing);
     if (e == OK) transcribe_count_row(c, &c->row);
     return e == ERR_NOT_FOUND ? OK : e;
   }
-  transcribe_begin(&c->all);
+  transcribe_many_begin(&c->all);
   do {
-    TRY(transcribe_list_part(c->app.db, &c->all, &c->part));
+    TRY(transcribe_many_list_part(c->app.db, &c->all, &c->part));
     for (int i = 0; i < c->part.count; i++) transcribe_count_row(c, &c->part.rows[i]);
   } while (c->part.more);
   return OK;
@@ -101,7 +101,7 @@ static enum err transcribe_count(struct transcribe_command *c) {
 
 static enum err transcribe_run_part(struct db *db, void *arg) {
   struct transcribe_command *c = arg;
-  return transcribe_part(db, &c->all, &c->part);
+  return transcribe_many_part(db, &c->all, &c->part);
 }
 
 static void transcribe_pause(int64_t ms) {
@@ -114,7 +114,7 @@ static enum err transcribe_ask(struct transcribe_command *c) {
     c->queued = c->count;
     return OK;
   }
-  transcribe_begin(&c->all);
+  transcribe_many_begin(&c->all);
   progress_begin(&c->progress, "Queueing recordings");
   do {
     int64_t began = clock_mono_ms();

@@ -131,8 +131,8 @@ enum err speech_request_ready(struct speech_request *r, int64_t wait_ms) {
   return OK;
 }
 
-int64_t speech_ask_ms(const struct speech_ask *ask) {
-  return (int64_t)(ask->count * 1000 / SPEECH_RATE);
+int64_t speech_input_ms(const struct speech_input *input) {
+  return (int64_t)(input->count * 1000 / SPEECH_RATE);
 }
 
 static enum err add_le(struct buf *b, uint32_t value, size_t bytes) {
@@ -140,8 +140,8 @@ static enum err add_le(struct buf *b, uint32_t value, size_t bytes) {
   return OK;
 }
 
-enum err speech_add_wav(struct buf *b, const struct speech_ask *ask) {
-  uint32_t bytes = (uint32_t)(ask->count * 2);
+enum err speech_add_wav(struct buf *b, const struct speech_input *input) {
+  uint32_t bytes = (uint32_t)(input->count * 2);
   TRY(buf_add(b, STR("RIFF")));
   TRY(add_le(b, 36 + bytes, 4));
   TRY(buf_add(b, STR("WAVEfmt ")));
@@ -155,24 +155,24 @@ enum err speech_add_wav(struct buf *b, const struct speech_ask *ask) {
   TRY(buf_add(b, STR("data")));
   TRY(add_le(b, bytes, 4));
   TRY(buf_reserve(b, bytes));
-  for (size_t i = 0; i < ask->count; i++) {
-    b->p[b->n++] = (char)((uint16_t)ask->samples[i] & 255);
-    b->p[b->n++] = (char)((uint16_t)ask->samples[i] >> 8);
+  for (size_t i = 0; i < input->count; i++) {
+    b->p[b->n++] = (char)((uint16_t)input->samples[i] & 255);
+    b->p[b->n++] = (char)((uint16_t)input->samples[i] >> 8);
   }
   return OK;
 }
 
-enum err speech_engine_request(struct speech_engine *e, const struct speech_ask *ask,
+enum err speech_engine_request(struct speech_engine *e, const struct speech_input *input,
                                struct speech_request *ret_request) {
   struct speech_request r;
-  if (ask->count == 0 || !ask->samples) return ERR_INVALID;
-  if (speech_ask_ms(ask) > SPEECH_PIECE_MAX_MS) return ERR_TOO_BIG;
+  if (input->count == 0 || !input->samples) return ERR_INVALID;
+  if (speech_input_ms(input) > SPEECH_PIECE_MAX_MS) return ERR_TOO_BIG;
   speech_request_init(&r);
-  enum err error = e->operations->request(e, ask, &r);
+  enum err error = e->operations->request(e, input, &r);
   if (error == OK) {
     *ret_request = r;
-    error =
-        speech_request_ready(ret_request, ask->wait_ms > 0 ? ask->wait_ms : WAIT_MS + WAIT_TIMES * speech_ask_ms(ask));
+    error = speech_request_ready(ret_request,
+                                 input->wait_ms > 0 ? input->wait_ms : WAIT_MS + WAIT_TIMES * speech_input_ms(input));
     if (error == OK) return OK;
     r = *ret_request;
   }
@@ -292,29 +292,29 @@ uint64_t speech_url_bit(const char *url) {
   return UINT64_C(1) << (str_hash(str_from(url), 0) % 64);
 }
 
-static void engine_learn(struct speech_engine *e, const struct speech_ask *ask, const struct speech_answer *a) {
+static void engine_learn(struct speech_engine *e, const struct speech_input *input, const struct speech_answer *a) {
   if (!a->is_of_one_language) return;
   LOCKED(&e->lock);
-  e->one_language |= speech_url_bit(ask->url);
+  e->one_language |= speech_url_bit(input->url);
 }
 
-enum speech_error speech_engine_answer(struct speech_engine *e, const struct speech_ask *ask,
+enum speech_error speech_engine_answer(struct speech_engine *e, const struct speech_input *input,
                                        const struct speech_reply *reply, struct speech_answer *ret_answer) {
   struct speech_answer a = {.arena = {.max = ANSWER_ARENA_MAX}};
   enum speech_error error = judge_transfer(reply), more = SPEECH_OK;
   if (error == SPEECH_OK) {
     error = judge_status(reply->status);
     if (error != SPEECH_OK)
-      more = e->operations->judge(e, ask, reply->status, str_head(reply->body, SPEECH_ERROR_TEXT_MAX));
+      more = e->operations->judge(e, input, reply->status, str_head(reply->body, SPEECH_ERROR_TEXT_MAX));
     if (more != SPEECH_OK) error = more;
     error = judge_token(e, error);
   }
   if (error == SPEECH_OK) {
     bool is_too_big = reply->body.n > SPEECH_ANSWER_MAX;
-    enum err parsed = is_too_big ? ERR_TOO_BIG : e->operations->parse(ask, reply->body, &a);
+    enum err parsed = is_too_big ? ERR_TOO_BIG : e->operations->parse(input, reply->body, &a);
     if (parsed != OK) error = SPEECH_ERROR;
     a.has_lost_time = has_lost_time(&a);
-    engine_learn(e, ask, &a);
+    engine_learn(e, input, &a);
   }
   if (error != SPEECH_OK) { /* (2) */
     speech_arena_done(&a.arena);

@@ -2,8 +2,8 @@
  *
  *   speech_engine_new(&settings, &engine);
  *   if (speech_engine_needs_token(engine, now)) … send speech_engine_token_request, give its reply to speech_engine_token_take …
- *   speech_engine_request(engine, &ask, &request);   send request.fetch (fetch_getter_send, fetch_start), collect the reply
- *   error = speech_engine_answer(engine, &ask, &reply, &answer);
+ *   speech_engine_request(engine, &input, &request);   send request.fetch (fetch_getter_send, fetch_start), collect the reply
+ *   error = speech_engine_answer(engine, &input, &reply, &answer);
  *
  * Nothing here sends anything. An answer is hostile input: any bytes give an error or clean texts and times within the piece.
  * Thread rule: an engine is for any thread; requests and answers have one owner at a time. */
@@ -40,7 +40,7 @@ struct speech_settings {
   struct str google_key;  /* the JSON text of a service account's key file */
 };
 
-struct speech_ask {
+struct speech_input {
   const char *url;        /* openai: the server's base, "http://127.0.0.1:8080"; google: not used */
   const char *language;   /* "auto", NULL or "": the engine finds it; else "en", "he", "iw-IL" … */
   const char *model;      /* NULL or "": as in the settings */
@@ -106,11 +106,11 @@ CHECKED enum err speech_engine_token_request(struct speech_engine *e, int64_t no
 enum speech_error speech_engine_token_take(struct speech_engine *e, const struct speech_reply *reply, int64_t now_ms);
 /* ERR_INVALID: no url, a malformed one, no samples, a bad language or model. ERR_NOT_YET: a token is needed. ERR_TOO_BIG: the
  * piece is longer than SPEECH_PIECE_MAX_MS. ERR_NOMEM. The caller calls speech_request_done after OK. */
-CHECKED enum err speech_engine_request(struct speech_engine *e, const struct speech_ask *ask,
+CHECKED enum err speech_engine_request(struct speech_engine *e, const struct speech_input *input,
                                        struct speech_request *ret_request);
 void speech_request_done(struct speech_request *r); /* wipes credentials and frees */
 /* *ret_answer is always set; the caller calls speech_answer_done. With SPEECH_OK it has phrases, or none: the engine heard
  * nothing. After SPEECH_AUTH_FAILED the engine's token is dropped. */
-enum speech_error speech_engine_answer(struct speech_engine *e, const struct speech_ask *ask,
+enum speech_error speech_engine_answer(struct speech_engine *e, const struct speech_input *input,
                                        const struct speech_reply *reply, struct speech_answer *ret_answer);
 void speech_answer_done(struct speech_answer *a);

@@ -13,11 +13,11 @@ enum { SPEECH_PHRASES_MAX = 1000, SPEECH_ERROR_TEXT_MAX = 8 * 1024 };
 /* The functions of a kind of engine. All but parse_key may be called from several threads. */
 struct speech_operations {
   const char *name, *model; /* the model that is asked for by default */
-  enum err (*request)(struct speech_engine *e, const struct speech_ask *ask, struct speech_request *r);
+  enum err (*request)(struct speech_engine *e, const struct speech_input *input, struct speech_request *r);
   /* Of an answer with status 200. ERR_INVALID and ERR_TOO_BIG: it makes no sense. */
-  enum err (*parse)(const struct speech_ask *ask, struct str body, struct speech_answer *answer);
+  enum err (*parse)(const struct speech_input *input, struct str body, struct speech_answer *answer);
   /* The meaning of an error's status and text; SPEECH_OK: nothing more than speech_engine.c knows. */
-  enum speech_error (*judge)(struct speech_engine *e, const struct speech_ask *ask, int status, struct str text);
+  enum speech_error (*judge)(struct speech_engine *e, const struct speech_input *input, int status, struct str text);
 };
 extern const struct speech_operations speech_openai, speech_google;
 
@@ -43,9 +43,9 @@ void speech_request_init(struct speech_request *r);
 /* Sets the members of r->fetch, which points to r->url, r->body and r->headers. ERR_NOMEM. */
 CHECKED enum err speech_request_ready(struct speech_request *r, int64_t wait_ms);
 /* Piece's length. */
-int64_t speech_ask_ms(const struct speech_ask *ask);
+int64_t speech_input_ms(const struct speech_input *input);
 /* A WAV of the piece. */
-CHECKED enum err speech_add_wav(struct buf *b, const struct speech_ask *ask);
+CHECKED enum err speech_add_wav(struct buf *b, const struct speech_input *input);
 /* Whether the text names a word, in any case. */
 bool speech_mentions(struct str text, const char *word);
 

@@ -44,10 +44,10 @@ static enum err google_adaptation(struct str vocabulary, struct buf *b) {
   return is_first ? OK : buf_add(b, STR("}]}}]}"));
 }
 
-static enum err google_body(const struct speech_engine *e, const struct speech_ask *ask, struct buf *b) {
-  struct str language = str_from(ask->language);
+static enum err google_body(const struct speech_engine *e, const struct speech_input *input, struct buf *b) {
+  struct str language = str_from(input->language);
   struct buf wav CLEANUP(buf_done) = BUF_INIT(4 << 20);
-  const char *model = ask->model && ask->model[0] ? ask->model : speech_engine_model(e);
+  const char *model = input->model && input->model[0] ? input->model : speech_engine_model(e);
   if (language.n == 0) language = STR("auto");
   if (!speech_code_is_tag(language)) return ERR_INVALID;
   TRY(buf_add(b, STR("{\"config\":{\"autoDecodingConfig\":{},\"languageCodes\":[")));
@@ -56,14 +56,14 @@ static enum err google_body(const struct speech_engine *e, const struct speech_a
   TRY(buf_add_json(b, str_from(model)));
   TRY(buf_add(b, STR(",\"features\":{\"enableWordTimeOffsets\":true,\"enableWordConfidence\":true,"
                      "\"enableAutomaticPunctuation\":true}")));
-  TRY(google_adaptation(ask->prompt, b));
+  TRY(google_adaptation(input->prompt, b));
   TRY(buf_add(b, STR("},\"content\":\"")));
-  TRY(speech_add_wav(&wav, ask));
+  TRY(speech_add_wav(&wav, input));
   TRY(base64_encode(b, (const uint8_t *)wav.p, wav.n));
   return buf_add(b, STR("\"}"));
 }
 
-static enum err google_request(struct speech_engine *e, const struct speech_ask *ask, struct speech_request *r) {
+static enum err google_request(struct speech_engine *e, const struct speech_input *input, struct speech_request *r) {
   struct str base = str_from(e->google_url);
   {
     LOCKED(&e->lock);
@@ -74,7 +74,7 @@ static enum err google_request(struct speech_engine *e, const struct speech_ask 
   TRY(buf_addf(&r->url, "%.*s/v2/projects/%s/locations/%.*s/recognizers/_:recognize", STR_ARG(base), e->project,
                STR_ARG(google_location(e->google_url))));
   TRY(buf_add(&r->type, STR("Content-Type: application/json")));
-  return google_body(e, ask, &r->body);
+  return google_body(e, input, &r->body);
 }
 
 /* ---- the answer ---- */
@@ -143,19 +143,19 @@ static enum err read_results(const json_t *results, int64_t max_ms, struct speec
   return OK;
 }
 
-static enum err google_parse(const struct speech_ask *ask, struct str body, struct speech_answer *answer) {
+static enum err google_parse(const struct speech_input *input, struct str body, struct speech_answer *answer) {
   json_t *root = NULL;
   TRY(speech_json_load(body, &root));
   const json_t *results = json_object_get(root, "results");
   bool is_answer = json_is_object(root) && (!results || json_is_array(results));
-  enum err e = is_answer ? read_results(results, speech_ask_ms(ask), answer) : ERR_INVALID;
+  enum err e = is_answer ? read_results(results, speech_input_ms(input), answer) : ERR_INVALID;
   json_decref(root);
   return e;
 }
 
-static enum speech_error google_judge(struct speech_engine *e, const struct speech_ask *ask, int status,
+static enum speech_error google_judge(struct speech_engine *e, const struct speech_input *input, int status,
                                       struct str text) {
-  (void)e, (void)ask;
+  (void)e, (void)input;
   bool is_language = status == 400 && (speech_mentions(text, "language") || speech_mentions(text, "locale"));
   return is_language ? SPEECH_UNSUPPORTED_LANGUAGE : SPEECH_OK;
 }

@@ -46,8 +46,8 @@ static struct str tail_utf8(struct str text, size_t most) {
   return text;
 }
 
-static bool is_auto(const struct speech_ask *ask) {
-  struct str language = str_from(ask->language);
+static bool is_auto(const struct speech_input *input) {
+  struct str language = str_from(input->language);
   return language.n == 0 || str_eq(language, STR("auto"));
 }
 
@@ -57,34 +57,34 @@ static bool is_openai(const char *url) {
   return fetch_url_parse(str_from(url), &parts) == OK && str_ends(parts.host, STR("openai.com"));
 }
 
-static enum err form_language(struct openai_form *f, const struct speech_engine *e, const struct speech_ask *ask) {
-  struct str language = is_auto(ask) ? STR("auto") : str_from(ask->language);
+static enum err form_language(struct openai_form *f, const struct speech_engine *e, const struct speech_input *input) {
+  struct str language = is_auto(input) ? STR("auto") : str_from(input->language);
   char code[SPEECH_LANGUAGE_SIZE];
   if (!speech_code_is_tag(language)) return ERR_INVALID;
-  if (is_auto(ask)) {
-    if (e->no_auto || is_openai(ask->url)) return OK;
+  if (is_auto(input)) {
+    if (e->no_auto || is_openai(input->url)) return OK;
     TRY(form_field(f, "language", language));
-    if (e->one_language & speech_url_bit(ask->url)) return OK;
+    if (e->one_language & speech_url_bit(input->url)) return OK;
     return form_field(f, "no_language_probabilities", STR("false")); /* whisper.cpp then says how sure it is */
   }
   speech_code_of(language, code);
   return form_field(f, "language", code[0] ? str_from(code) : language);
 }
 
-static enum err form_write(struct openai_form *f, const struct speech_engine *e, const struct speech_ask *ask) {
-  const char *model = ask->model && ask->model[0] ? ask->model : speech_engine_model(e);
+static enum err form_write(struct openai_form *f, const struct speech_engine *e, const struct speech_input *input) {
+  const char *model = input->model && input->model[0] ? input->model : speech_engine_model(e);
   TRY(form_field(f, "model", str_from(model)));
-  TRY(form_language(f, e, ask));
+  TRY(form_language(f, e, input));
   TRY(form_field(f, "response_format", e->no_verbose ? STR("json") : STR("verbose_json")));
   if (!e->no_verbose) {
     TRY(form_field(f, "timestamp_granularities[]", STR("word")));
     TRY(form_field(f, "timestamp_granularities[]", STR("segment")));
     TRY(form_field(f, "split_on_word", STR("true")));
   }
-  struct str prompt = tail_utf8(ask->prompt, SPEECH_PROMPT_MAX);
+  struct str prompt = tail_utf8(input->prompt, SPEECH_PROMPT_MAX);
   if (prompt.n > 0) TRY(form_field(f, "prompt", prompt));
   TRY(form_part(f, "file", "; filename=\"piece.wav\"\r\nContent-Type: audio/wav"));
-  TRY(speech_add_wav(f->b, ask));
+  TRY(speech_add_wav(f->b, input));
   return buf_addf(f->b, "\r\n--%s--\r\n", f->boundary);
 }
 
@@ -99,14 +99,14 @@ static enum err openai_url(struct buf *b, const char *url) {
   return buf_add(b, str_ends(base, STR("/v1")) ? str_skip(PATH, 3) : PATH);
 }
 
-static enum err openai_request(struct speech_engine *e, const struct speech_ask *ask, struct speech_request *r) {
+static enum err openai_request(struct speech_engine *e, const struct speech_input *input, struct speech_request *r) {
   uint8_t random[BOUNDARY_BYTES];
   struct openai_form form = {.b = &r->body};
   LOCKED(&e->lock);
   TRY(secret_random(random, sizeof(random)));
   hex_encode(random, sizeof(random), form.boundary);
-  TRY(openai_url(&r->url, ask->url));
-  TRY(form_write(&form, e, ask));
+  TRY(openai_url(&r->url, input->url));
+  TRY(form_write(&form, e, input));
   TRY(buf_addf(&r->type, "Content-Type: multipart/form-data; boundary=%s", form.boundary));
   return e->api_key ? buf_addf(&r->authorization, "Authorization: Bearer %s", e->api_key) : OK;
 }
@@ -263,9 +263,9 @@ static bool writes_what_it_found(const json_t *root) {
 }
 
 /* (2) */
-static void judge_language(const struct speech_ask *ask, const json_t *root, struct speech_answer *a) {
+static void judge_language(const struct speech_input *input, const json_t *root, struct speech_answer *a) {
   double p = read_probability(root, "detected_language_probability");
-  if (!is_auto(ask) || p < 0) return;
+  if (!is_auto(input) || p < 0) return;
   a->is_of_one_language = !writes_what_it_found(root);
   if (a->is_of_one_language) return;
   a->language_probability = p;
@@ -286,21 +286,21 @@ static enum err read_root(const json_t *root, int64_t max_ms, struct speech_answ
   return read_text_alone(root, buf_str(&bytes), max_ms, a);
 }
 
-static enum err openai_parse(const struct speech_ask *ask, struct str body, struct speech_answer *answer) {
-  int64_t max_ms = speech_ask_ms(ask);
+static enum err openai_parse(const struct speech_input *input, struct str body, struct speech_answer *answer) {
+  int64_t max_ms = speech_input_ms(input);
   json_t *root = NULL;
   struct str text = str_trim(body);
   bool is_markup = text.n > 0 && (text.p[0] == '{' || text.p[0] == '[' || text.p[0] == '<' || text.p[0] == '"');
   if (!is_markup) return read_text_alone(NULL, text, max_ms, answer); /* response_format=text */
   TRY(speech_json_load(body, &root));
   enum err e = json_is_object(root) ? read_root(root, max_ms, answer) : ERR_INVALID;
-  judge_language(ask, root, answer);
+  judge_language(input, root, answer);
   json_decref(root);
   return e;
 }
 
 /* Learns what this server does not know, so that the next request is without it. */
-static enum speech_error openai_judge(struct speech_engine *e, const struct speech_ask *ask, int status,
+static enum speech_error openai_judge(struct speech_engine *e, const struct speech_input *input, int status,
                                       struct str text) {
   if (status != 400 && status != 404 && status != 422) return SPEECH_OK;
   LOCKED(&e->lock);
@@ -309,7 +309,7 @@ static enum speech_error openai_judge(struct speech_engine *e, const struct spee
     return SPEECH_SLOW;
   }
   if (status == 404 || !speech_mentions(text, "language")) return SPEECH_OK;
-  if (!is_auto(ask)) return SPEECH_UNSUPPORTED_LANGUAGE;
+  if (!is_auto(input)) return SPEECH_UNSUPPORTED_LANGUAGE;
   if (e->no_auto) return SPEECH_OK;
   e->no_auto = true;
   return SPEECH_SLOW;

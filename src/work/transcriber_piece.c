@@ -88,7 +88,7 @@ static enum err fetch_token(struct speech_job *job, enum speech_error *ret_error
 }
 
 /* With OK, *ret_answer is set and *ret_error says what came. */
-static enum err piece_ask_once(struct speech_job *job, const struct speech_ask *ask, enum speech_error *ret_error,
+static enum err piece_ask_once(struct speech_job *job, const struct speech_input *input, enum speech_error *ret_error,
                                struct speech_answer *ret_answer) {
   struct speech_engine *engine = job->transcriber->engine;
   struct buf body CLEANUP(buf_done) = BUF_INIT(SPEECH_ANSWER_MAX);
@@ -97,12 +97,12 @@ static enum err piece_ask_once(struct speech_job *job, const struct speech_ask *
   memset(ret_answer, 0, sizeof(*ret_answer));
   TRY(fetch_token(job, ret_error));
   if (*ret_error != SPEECH_OK) return OK;
-  TRY(speech_engine_request(engine, ask, &request));
+  TRY(speech_engine_request(engine, input, &request));
   int64_t began = clock_mono_ms();
   enum err e = send_request(job, &request, &body, &reply);
   speech_request_done(&request);
   TRY(e);
-  *ret_error = speech_engine_answer(engine, ask, &reply, ret_answer);
+  *ret_error = speech_engine_answer(engine, input, &reply, ret_answer);
   if (*ret_error == SPEECH_OK) job->engine_ms += clock_mono_ms() - began;
   return OK;
 }
@@ -113,19 +113,19 @@ static bool is_refusal(enum speech_error error) {
 
 /* Asks until the piece is heard, or was refused too often. *ret_empty: the engine heard nothing twice, though the piece has
  * speech. */
-static enum err ask_engine(struct speech_job *job, struct speech_ask *ask, const struct speech_piece *piece,
+static enum err ask_engine(struct speech_job *job, struct speech_input *input, const struct speech_piece *piece,
                            enum speech_error *ret_error, struct speech_answer *ret_answer, bool *ret_empty) {
   int refusals = 0;
   bool was_empty = false;
   for (;;) {
-    TRY(piece_ask_once(job, ask, ret_error, ret_answer));
-    bool is_lost = *ret_error == SPEECH_OK && ret_answer->has_lost_time && ask->prompt.n;
+    TRY(piece_ask_once(job, input, ret_error, ret_answer));
+    bool is_lost = *ret_error == SPEECH_OK && ret_answer->has_lost_time && input->prompt.n;
     bool is_empty = *ret_error == SPEECH_OK && !ret_answer->phrase_count && piece->speech_ms >= CLEAR_SPEECH_MS;
     bool refused = is_refusal(*ret_error) && ++refusals < TRANSCRIBER_REFUSED_MAX;
     *ret_empty = is_empty && was_empty;
     if (!is_lost && !(is_empty && !was_empty) && !refused) return OK;
     if (is_lost) {
-      ask->prompt = STR_NONE;
+      input->prompt = STR_NONE;
       atomic_fetch_add(&job->transcriber->lost_times, 1);
     }
     was_empty = was_empty || is_empty;
@@ -248,7 +248,7 @@ static const char *language_of(const struct speech_job *job, const struct speech
 
 static enum err have_heard(struct speech_job *job, const struct speech_piece *piece) {
   struct transcriber *t = job->transcriber;
-  struct speech_ask ask = {
+  struct speech_input input = {
       .url = t->url[job->claim.slot.index],
       .language = language_of(job, piece),
       .prompt = atomic_load(&t->lost_times) < TRANSCRIBER_LOST_MAX ? buf_str(&job->prompt) : STR_NONE,
@@ -259,13 +259,13 @@ static enum err have_heard(struct speech_job *job, const struct speech_piece *pi
   enum speech_error error;
   bool is_empty;
   int64_t before = job->engine_ms;
-  TRY(ask_engine(job, &ask, piece, &error, &answer, &is_empty));
+  TRY(ask_engine(job, &input, piece, &error, &answer, &is_empty));
   enum err e = ERR_BUSY;
   struct speech_refused place = place_of(piece);
   if (error == SPEECH_OK && is_empty)
     e = store_gap(job, &place, "empty");
   else if (error == SPEECH_OK)
-    e = take_answer(job, piece, ask.prompt, job->engine_ms - before, &answer);
+    e = take_answer(job, piece, input.prompt, job->engine_ms - before, &answer);
   else if (is_refusal(error))
     e = take_refused(job, piece, error);
   else

@@ -104,12 +104,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   static int16_t samples[PIECE_MS * 16];
   if (n == 0) return 0;
   struct speech_engine *e = engine_of(bytes[0] & 1);
-  struct speech_ask ask = {.url = "http://a", .samples = samples, .count = PIECE_MS * 16};
+  struct speech_input input = {.url = "http://a", .samples = samples, .count = PIECE_MS * 16};
   struct speech_reply reply = {.end = bytes[0] & 128 ? (enum fetch_end)(bytes[0] >> 4 & 7) : FETCH_DONE,
                                .status = statuses[bytes[0] >> 1 & 7],
                                .body = str_of((const char *)bytes + 1, n - 1)};
   struct speech_answer a;
-  enum speech_error error = speech_engine_answer(e, &ask, &reply, &a);
+  enum speech_error error = speech_engine_answer(e, &input, &reply, &a);
   require(error < SPEECH_ERROR_COUNT_ && (error == SPEECH_OK || a.phrase_count == 0));
   check_answer(&a);
   if (error == SPEECH_OK) map_and_merge(&a, reply.body);

@@ -107,18 +107,18 @@ static enum err heard_add(struct buf *heard, const struct speech_answer *answer)
 
 static enum speech_error speech_send(struct speech_check *s, const char *url, struct buf *heard) {
   struct buf body CLEANUP(buf_done) = BUF_INIT(SPEECH_ANSWER_MAX);
-  const struct speech_ask ask = {.url = url, .language = "en", .samples = s->samples, .count = s->count};
+  const struct speech_input input = {.url = url, .language = "en", .samples = s->samples, .count = s->count};
   struct fetch_get get = {.body = &body};
   struct speech_request request;
   struct speech_answer answer;
   enum speech_error error = speech_take_token(s);
   if (error != SPEECH_OK) return error;
-  if (speech_engine_request(s->engine, &ask, &request) != OK) return SPEECH_ERROR;
+  if (speech_engine_request(s->engine, &input, &request) != OK) return SPEECH_ERROR;
   enum err e = fetch_getter_send(s->getter, &request.fetch, &get);
   speech_request_done(&request);
   if (e != OK) return SPEECH_UNREACHABLE;
   const struct speech_reply reply = reply_of(&get);
-  error = speech_engine_answer(s->engine, &ask, &reply, &answer);
+  error = speech_engine_answer(s->engine, &input, &reply, &answer);
   if (error == SPEECH_OK && heard_add(heard, &answer) != OK) error = SPEECH_ERROR;
   speech_answer_done(&answer);
   return error;

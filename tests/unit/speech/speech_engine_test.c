@@ -17,11 +17,11 @@ static struct speech_engine *openai_new(const char *key) {
 static void a_request_has_the_fields_and_the_sound(void **state) {
   (void)state;
   struct speech_engine *e = openai_new("sk-secret");
-  struct speech_ask ask = ask_of("he-IL");
+  struct speech_input input = input_of("he-IL");
   struct speech_request r;
-  ask.prompt = STR("Dana, מנוי");
+  input.prompt = STR("Dana, מנוי");
   samples[0] = 0x1234;
-  assert_int_equal(speech_engine_request(e, &ask, &r), OK);
+  assert_int_equal(speech_engine_request(e, &input, &r), OK);
   assert_string_equal(r.fetch.url, "http://127.0.0.1:8080/v1/audio/transcriptions");
   assert_string_equal(r.fetch.method, "POST");
   assert_non_null(strstr(r.headers[0], "Content-Type: multipart/form-data; boundary="));
@@ -63,10 +63,10 @@ static void urls_and_languages_are_as_servers_want_them(void **state) {
   };
   struct speech_engine *e = openai_new(NULL);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    struct speech_ask ask = ask_of(cases[i].language);
+    struct speech_input input = input_of(cases[i].language);
     struct speech_request r;
-    ask.url = cases[i].url;
-    enum err error = speech_engine_request(e, &ask, &r);
+    input.url = cases[i].url;
+    enum err error = speech_engine_request(e, &input, &r);
     assert_int_equal(error, cases[i].sent_to ? OK : ERR_INVALID);
     if (error != OK) continue;
     const char *field = body_of(&r, "name=\"language\"");
@@ -76,25 +76,25 @@ static void urls_and_languages_are_as_servers_want_them(void **state) {
     assert_null(r.headers[1]);
     speech_request_done(&r);
   }
-  struct speech_ask ask = ask_of("en");
+  struct speech_input input = input_of("en");
   struct speech_request r;
-  ask.count = 0;
-  assert_int_equal(speech_engine_request(e, &ask, &r), ERR_INVALID);
-  ask.count = (size_t)SPEECH_RATE * 31;
-  assert_int_equal(speech_engine_request(e, &ask, &r), ERR_TOO_BIG);
+  input.count = 0;
+  assert_int_equal(speech_engine_request(e, &input, &r), ERR_INVALID);
+  input.count = (size_t)SPEECH_RATE * 31;
+  assert_int_equal(speech_engine_request(e, &input, &r), ERR_TOO_BIG);
   speech_engine_free(e);
 }
 
 static void a_long_prompt_keeps_its_end(void **state) {
   (void)state;
   struct speech_engine *e = openai_new(NULL);
-  struct speech_ask ask = ask_of("he");
+  struct speech_input input = input_of("he");
   struct speech_request r;
   struct buf prompt CLEANUP(buf_done) = BUF_INIT(8192);
   for (int i = 0; i < 1000; i++) assert_int_equal(buf_add(&prompt, STR("א")), OK);
   assert_int_equal(buf_add(&prompt, STR(" end")), OK);
-  ask.prompt = buf_str(&prompt);
-  assert_int_equal(speech_engine_request(e, &ask, &r), OK);
+  input.prompt = buf_str(&prompt);
+  assert_int_equal(speech_engine_request(e, &input, &r), OK);
   const char *field = body_of(&r, "name=\"prompt\"");
   assert_memory_equal(field + strlen("name=\"prompt\"\r\n\r\n"), "א", 2); /* no half letter */
   assert_non_null(body_of(&r, "א end\r\n"));
@@ -309,9 +309,9 @@ static void languages_become_codes_and_confidences_are_known(void **state) {
 }
 
 static bool next_request_has(struct speech_engine *e, const char *text) {
-  struct speech_ask ask = ask_of("auto");
+  struct speech_input input = input_of("auto");
   struct speech_request r;
-  assert_int_equal(speech_engine_request(e, &ask, &r), OK);
+  assert_int_equal(speech_engine_request(e, &input, &r), OK);
   bool has = body_of(&r, text) ? true : false;
   speech_request_done(&r);
   return has;
@@ -330,7 +330,7 @@ static void a_language_counts_if_the_engine_is_sure_or_was_told(void **state) {
   struct speech_engine *e = openai_new(NULL);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     char body[256];
-    struct speech_ask ask = ask_of(cases[i].asked);
+    struct speech_input input = input_of(cases[i].asked);
     assert_true(next_request_has(e, "name=\"no_language_probabilities\"\r\n\r\nfalse\r\n"));
     struct speech_answer a;
     (void)snprintf(body, sizeof(body),
@@ -338,7 +338,7 @@ static void a_language_counts_if_the_engine_is_sure_or_was_told(void **state) {
                    "\"segments\":[{\"text\":\"a\"}]}",
                    cases[i].found, cases[i].probability);
     struct speech_reply reply = {.end = FETCH_DONE, .status = 200, .body = str_from(body)};
-    assert_int_equal(speech_engine_answer(e, &ask, &reply, &a), SPEECH_OK);
+    assert_int_equal(speech_engine_answer(e, &input, &reply, &a), SPEECH_OK);
     assert_string_equal(a.language, cases[i].language);
     speech_answer_done(&a);
   }
@@ -381,13 +381,13 @@ static void errors_say_what_to_do(void **state) {
   };
   struct speech_engine *e = openai_new("k");
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    struct speech_ask ask = ask_of("xx");
+    struct speech_input input = input_of("xx");
     struct speech_answer a;
     struct speech_reply reply = {.end = cases[i].end,
                                  .status = cases[i].status,
                                  .body = str_from(cases[i].body),
                                  .retry_after_ms = cases[i].retry_ms};
-    enum speech_error error = speech_engine_answer(e, &ask, &reply, &a);
+    enum speech_error error = speech_engine_answer(e, &input, &reply, &a);
     if (error != cases[i].error || a.retry_after_ms != cases[i].told_ms)
       fail_msg("%d %d: %s, %lld", cases[i].end, cases[i].status, speech_error_text(error), (long long)a.retry_after_ms);
     assert_int_equal(a.phrase_count, 0);

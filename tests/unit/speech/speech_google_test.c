@@ -72,9 +72,9 @@ static void a_token_is_asked_for_with_a_signed_assertion_and_kept(void **state) 
   (void)state;
   struct speech_engine *e = google_new();
   struct speech_request r;
-  struct speech_ask ask = ask_of("he");
+  struct speech_input input = input_of("he");
   assert_true(speech_engine_needs_token(e, 1000000));
-  assert_int_equal(speech_engine_request(e, &ask, &r), ERR_NOT_YET);
+  assert_int_equal(speech_engine_request(e, &input, &r), ERR_NOT_YET);
   assert_int_equal(speech_engine_token_request(e, 1000000, &r), OK);
   struct str grant = STR("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=");
   assert_string_equal(r.fetch.url, "http://127.0.0.1:9/token");
@@ -84,7 +84,7 @@ static void a_token_is_asked_for_with_a_signed_assertion_and_kept(void **state) 
   take_token(e, "{\"access_token\":\"ya29.x\",\"expires_in\":3599,\"token_type\":\"Bearer\"}", 1000000);
   assert_false(speech_engine_needs_token(e, 1000000 + 3538000));
   assert_true(speech_engine_needs_token(e, 1000000 + 3539000)); /* a minute before its end */
-  assert_int_equal(speech_engine_request(e, &ask, &r), OK);
+  assert_int_equal(speech_engine_request(e, &input, &r), OK);
   assert_string_equal(r.fetch.url,
                       "http://127.0.0.1:9/v2/projects/my-project/locations/global/recognizers/_:recognize");
   assert_string_equal(r.headers[1], "Authorization: Bearer ya29.x");
@@ -108,9 +108,9 @@ static void a_vocabulary_is_a_set_of_phrases(void **state) {
   take_token(e, "{\"access_token\":\"ya29.x\",\"expires_in\":3599,\"token_type\":\"Bearer\"}", 1000000);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct speech_request r;
-    struct speech_ask ask = ask_of("he");
-    ask.prompt = str_from(cases[i][0]);
-    assert_int_equal(speech_engine_request(e, &ask, &r), OK);
+    struct speech_input input = input_of("he");
+    input.prompt = str_from(cases[i][0]);
+    assert_int_equal(speech_engine_request(e, &input, &r), OK);
     json_t *json = json_loadb(r.body.p, r.body.n, 0, NULL);
     json_t *sets = json_object_get(json_object_get(json_object_get(json, "config"), "adaptation"), "phraseSets");
     char *phrases = json_dumps(json_object_get(json_object_get(json_array_get(sets, 0), "inlinePhraseSet"), "phrases"),

@@ -35,11 +35,11 @@ static int free_engine(void **state) {
 
 /* The document of an engine's JSON, as lines: "start-end text [word start-end|…]". */
 static struct speech_mapped map(const char *json, const struct speech_place *place, struct speech_document *d) {
-  struct speech_ask ask = {.samples = samples, .count = COUNT_OF(samples)};
+  struct speech_input input = {.samples = samples, .count = COUNT_OF(samples)};
   struct speech_reply reply = {.end = FETCH_DONE, .status = 200, .body = str_from(json)};
   struct speech_answer a;
   struct speech_mapped mapped = {0};
-  assert_int_equal(speech_engine_answer(engine, &ask, &reply, &a), SPEECH_OK);
+  assert_int_equal(speech_engine_answer(engine, &input, &reply, &a), SPEECH_OK);
   assert_int_equal(speech_map_answer(&a, place, d, &mapped), OK);
   speech_answer_done(&a);
   return mapped;

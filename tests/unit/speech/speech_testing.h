@@ -16,8 +16,8 @@
 enum { PIECE_SAMPLES = 10 * SPEECH_RATE };
 static int16_t samples[PIECE_SAMPLES];
 
-static inline struct speech_ask ask_of(const char *language) {
-  return (struct speech_ask){
+static inline struct speech_input input_of(const char *language) {
+  return (struct speech_input){
       .url = "http://127.0.0.1:8080", .language = language, .samples = samples, .count = PIECE_SAMPLES};
 }
 
@@ -48,9 +48,9 @@ static inline void describe(const struct speech_answer *a, struct buf *b) {
 
 static inline enum speech_error answer(struct speech_engine *e, int status, struct str body,
                                        struct speech_answer *ret) {
-  struct speech_ask ask = ask_of("auto");
+  struct speech_input input = input_of("auto");
   struct speech_reply reply = reply_of(status, body);
-  return speech_engine_answer(e, &ask, &reply, ret);
+  return speech_engine_answer(e, &input, &reply, ret);
 }
 
 static inline void assert_heard(struct speech_engine *e, struct str body, const char *expected) {

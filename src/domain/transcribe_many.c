@@ -1,43 +1,44 @@
-/* transcribe.c - see transcribe.h.
+/* transcribe_many.c - see transcribe_many.h.
  *
  * Invariants
- *  (1) A part looks at TRANSCRIBE_PART recordings and TRANSCRIBE_BUSINESSES businesses at most, wanted or not.
+ *  (1) A part looks at TRANSCRIBE_MANY_PART recordings and TRANSCRIBE_MANY_BUSINESSES businesses at most, wanted or not.
  *  (2) The place moves behind every row that was looked at, so no row is looked at twice. */
-#include "domain/transcribe.h"
+#include "domain/transcribe_many.h"
 
 #include "ledger/businesses.h"
 #include "ledger/businesses_speech.h"
 
-void transcribe_begin(struct transcribe *t) {
+void transcribe_many_begin(struct transcribe_many *t) {
   t->at_business = t->business_id ? t->business_id - 1 : 0;
   t->is_at_held = false;
   t->place = (struct recordings_place){.kept_from = t->since};
   t->after[0] = '\0';
 }
 
-static void transcribe_end_business(struct transcribe *t, int64_t id) {
-  transcribe_begin(t);
+static void transcribe_many_end_business(struct transcribe_many *t, int64_t id) {
+  transcribe_many_begin(t);
   t->at_business = id;
 }
 
-static enum err transcribe_add_row(void *arg, const struct recording *row) {
-  struct transcribe_part *part = arg;
-  if (part->count < TRANSCRIBE_PART) part->rows[part->count++] = *row;
+static enum err transcribe_many_add_row(void *arg, const struct recording *row) {
+  struct transcribe_many_part *part = arg;
+  if (part->count < TRANSCRIBE_MANY_PART) part->rows[part->count++] = *row;
   return OK;
 }
 
 /* Reads the next rows of a business, and moves the place behind them. */
-static enum err transcribe_read_business(struct db *db, int64_t id, struct transcribe *t,
-                                         struct transcribe_part *part) {
+static enum err transcribe_read_business(struct db *db, int64_t id, struct transcribe_many *t,
+                                         struct transcribe_many_part *part) {
   int read = 0;
   if (!t->is_at_held) {
-    TRY(recordings_kept_since(db, id, INT64_MAX, &t->place, TRANSCRIBE_PART, transcribe_add_row, part, &read));
-    if (read < TRANSCRIBE_PART) t->is_at_held = true;
+    TRY(recordings_kept_since(db, id, INT64_MAX, &t->place, TRANSCRIBE_MANY_PART, transcribe_many_add_row, part,
+                              &read));
+    if (read < TRANSCRIBE_MANY_PART) t->is_at_held = true;
     return OK;
   }
-  TRY(recordings_held(db, id, str_from(t->after), TRANSCRIBE_PART, transcribe_add_row, part));
-  if (part->count < TRANSCRIBE_PART)
-    transcribe_end_business(t, id);
+  TRY(recordings_held(db, id, str_from(t->after), TRANSCRIBE_MANY_PART, transcribe_many_add_row, part));
+  if (part->count < TRANSCRIBE_MANY_PART)
+    transcribe_many_end_business(t, id);
   else
     TRY(str_copy(t->after, sizeof(t->after), str_from(part->rows[part->count - 1].recording_sid)));
   return OK;
@@ -52,7 +53,7 @@ static enum err transcribe_never(struct db *db, int64_t id, bool *ret_never) {
   return OK;
 }
 
-enum err transcribe_wants(struct db *db, const struct recording *row, bool only_missing) {
+enum err transcribe_many_wants(struct db *db, const struct recording *row, bool only_missing) {
   struct transcript made;
   if (row->status != RECORDING_READY) return ERR_NOT_FOUND;
   enum err e = transcripts_find(db, row->business_id, str_from(row->recording_sid), &made);
@@ -63,11 +64,12 @@ enum err transcribe_wants(struct db *db, const struct recording *row, bool only_
 }
 
 /* Leaves of the rows those that are wanted. */
-static enum err transcribe_choose(struct db *db, const struct transcribe *t, struct transcribe_part *part) {
+static enum err transcribe_many_choose(struct db *db, const struct transcribe_many *t,
+                                       struct transcribe_many_part *part) {
   int kept = 0;
   for (int i = 0; i < part->count; i++) {
     if (part->rows[i].kept_from < t->since) continue; /* those with a hold are not in the order of time */
-    enum err e = transcribe_wants(db, &part->rows[i], t->only_missing);
+    enum err e = transcribe_many_wants(db, &part->rows[i], t->only_missing);
     if (e == ERR_NOT_FOUND) continue;
     TRY(e);
     part->rows[kept++] = part->rows[i];
@@ -76,11 +78,11 @@ static enum err transcribe_choose(struct db *db, const struct transcribe *t, str
   return OK;
 }
 
-enum err transcribe_list_part(struct db *db, struct transcribe *t, struct transcribe_part *ret_part) {
-  struct transcribe next = *t;
+enum err transcribe_many_list_part(struct db *db, struct transcribe_many *t, struct transcribe_many_part *ret_part) {
+  struct transcribe_many next = *t;
   ret_part->count = 0;
   ret_part->more = true;
-  for (int i = 0; i < TRANSCRIBE_BUSINESSES && !ret_part->count; i++) { /* (1) */
+  for (int i = 0; i < TRANSCRIBE_MANY_BUSINESSES && !ret_part->count; i++) { /* (1) */
     int64_t id;
     enum err e = businesses_next(db, next.at_business, &id);
     if (e == OK && next.business_id && id != next.business_id) e = ERR_NOT_FOUND;
@@ -90,19 +92,19 @@ enum err transcribe_list_part(struct db *db, struct transcribe *t, struct transc
     bool never;
     TRY(transcribe_never(db, id, &never));
     if (never)
-      transcribe_end_business(&next, id);
+      transcribe_many_end_business(&next, id);
     else
       TRY(transcribe_read_business(db, id, &next, ret_part)); /* (2) */
   }
-  TRY(transcribe_choose(db, &next, ret_part));
+  TRY(transcribe_many_choose(db, &next, ret_part));
   *t = next;
   return OK;
 }
 
-enum err transcribe_part(struct db *db, struct transcribe *t, struct transcribe_part *ret_part) {
-  struct transcribe next = *t;
+enum err transcribe_many_part(struct db *db, struct transcribe_many *t, struct transcribe_many_part *ret_part) {
+  struct transcribe_many next = *t;
   int64_t now = db_now_ms(db);
-  TRY(transcribe_list_part(db, &next, ret_part));
+  TRY(transcribe_many_list_part(db, &next, ret_part));
   for (int i = 0; i < ret_part->count; i++) {
     struct transcript row;
     TRY(transcripts_request(db, &ret_part->rows[i], RECORDING_RANK_REST, !t->only_missing, now, &row));
