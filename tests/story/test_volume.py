@@ -105,7 +105,7 @@ def is_ready(server):
     return server.get("/readyz", timeout=SOON)
 
 
-def goes_on(server, business, provider, hot):
+def works_without_the_volume(server, business, provider, hot):
     """All that does not need the volume."""
     new = provider.tape(seconds=5)
     business.tell(server, new)
@@ -132,11 +132,11 @@ def test_a_volume_that_hangs_holds_nobody_who_does_not_need_it(world, provider, 
     server, business, hot = begin(world, provider, ADMIN_LISTEN="127.0.0.1:0", **hanging.settings)
     business.key("admin")
     hanging.hang()
-    first = goes_on(server, business, provider, hot)
+    first = works_without_the_volume(server, business, provider, hot)
     world.pass_time(2)  # hot files are due to be checked
-    second = goes_on(server, business, provider, hot)
+    second = works_without_the_volume(server, business, provider, hot)
     says_it_does_not_answer(server)
-    third = goes_on(server, business, provider, hot)
+    third = works_without_the_volume(server, business, provider, hot)
     hanging.go_on()
     eventually(lambda: is_ready(server).status == 200, 10, "ready again")
     for tape in (first, second, third):
@@ -158,11 +158,11 @@ def test_a_play_that_needs_the_volume_fails_in_its_time_and_holds_no_reader(worl
         server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, timeout=20))) for tape in cold]
     for player in players:
         player.start()
-    goes_on(server, business, provider, hot)
+    works_without_the_volume(server, business, provider, hot)
     for player in players:
         player.join()
     assert [(a.status, a.code(), int(a.header("retry-after")) > 0) for a in answers] == [(503, "storage_error", True)] * 12
-    goes_on(server, business, provider, hot)
+    works_without_the_volume(server, business, provider, hot)
     hanging.go_on()
     for tape in cold:
         play(server, business, tape)
@@ -204,10 +204,10 @@ def test_fills_wait_for_a_frozen_volume_and_are_whole_after_the_thaw(world, prov
     world.wait_state(cold.sid)
     frozen.hang()
     gate.set()
-    begun = [goes_on(server, business, provider, hot) for _ in range(2)]
+    begun = [works_without_the_volume(server, business, provider, hot) for _ in range(2)]
     play(server, business, cold)  # reading is not held
     says_it_does_not_answer(server)
-    begun.append(goes_on(server, business, provider, hot))
+    begun.append(works_without_the_volume(server, business, provider, hot))
     assert world.state(long.sid) == "downloading" and all(world.state(tape.sid) != "ready" for tape in begun)
     frozen.go_on()
     eventually(lambda: is_ready(server).status == 200, 10, "ready again")
@@ -289,12 +289,12 @@ def test_pages_that_left_the_memory_are_waited_for_by_who_needs_them_alone(world
         server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, timeout=30))) for tape in gone]
     for player in players:
         player.start()
-    goes_on(server, business, provider, hot)
+    works_without_the_volume(server, business, provider, hot)
     world.pass_time(11)
     for player in players:
         player.join()
     assert [(a.status, int(a.header("retry-after")) > 0) for a in answers] == [(503, True)] * len(gone)
-    goes_on(server, business, provider, hot)
+    works_without_the_volume(server, business, provider, hot)
     hanging.go_on()
     for tape in gone:
         play(server, business, tape)

@@ -120,7 +120,7 @@ static void answered_jobs_survive_a_kill(void **state) {
   }
 }
 
-static void of_three_processes_each_goes_on(void **state) {
+static void no_process_that_writes_waits_for_ever_for_two_others(void **state) {
   enum { CHILDREN = 3, ROWS = 1000 };
   struct scratch *s = *state;
   make_schema(s);
@@ -312,7 +312,7 @@ static void of_processes_that_race_to_migrate_each_script_runs_once(void **state
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(answered_jobs_survive_a_kill),
-      SCRATCH_TEST(of_three_processes_each_goes_on),
+      SCRATCH_TEST(no_process_that_writes_waits_for_ever_for_two_others),
       SCRATCH_TEST(a_turn_that_was_left_goes_to_the_one_that_waits),
       SCRATCH_TEST(a_process_frozen_with_the_turn_does_not_stop_the_others),
       SCRATCH_TEST(a_process_stopped_in_a_transaction_holds_the_database_until_it_is_killed),

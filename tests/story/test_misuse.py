@@ -1,4 +1,4 @@
-"""Regression tests of attacks on the HTTP interface that once succeeded."""
+"""Settings, requests and people that do what they should not."""
 import json
 
 import pytest

@@ -1,4 +1,4 @@
-"""Regression tests of fills."""
+"""Fills: what is taken for the whole recording, what counts as a failure of its own, what ends a fill."""
 import os
 import threading
 
@@ -39,7 +39,7 @@ def test_a_reset_right_after_the_head_is_a_break_and_no_failure(world, provider)
     assert len(tape.asks) == 2 and "Recording failed" not in server.log()
 
 
-def test_who_never_saw_the_credentials_does_not_stop_the_account(world, provider):
+def test_a_redirect_target_that_refuses_does_not_stop_the_account(world, provider):
     elsewhere = world.provider()
     server, business = begin(world, provider)
     tape, other = provider.tape(), provider.tape()

@@ -1,4 +1,4 @@
-"""Regression tests of recordings that are requested by a call's SID."""
+"""Recordings that are requested by a call's SID: which of its legs' recordings is meant."""
 import provider as p
 from callreel import eventually
 from provider import sid

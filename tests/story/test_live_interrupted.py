@@ -1,4 +1,4 @@
-"""Regression tests of live playback."""
+"""What listeners get when a fill breaks, its worker is followed by another, or its file is gone."""
 import threading
 
 import pytest

@@ -1,4 +1,4 @@
-"""Regression tests of the start of processes."""
+"""The start of processes: several at once, a database that is held, a port that is taken."""
 import sqlite3
 
 from callreel import eventually
