@@ -2,6 +2,7 @@
 #include "provider/twilio_delivery.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -22,7 +23,17 @@ static const struct status RECORDING_STATUSES[] = {
     {"completed", true},    {"absent", true},  {"deleted", true},  {"failed", true},
 };
 
+/* The status of a call or a recording as Twilio's lists spell it; an unknown one as it is. */
+static struct str status_spelled(struct str status) {
+  for (size_t i = 0; i < COUNT_OF(CALL_STATUSES); i++)
+    if (str_eq_nocase(status, str_from(CALL_STATUSES[i].text))) return str_from(CALL_STATUSES[i].text);
+  for (size_t i = 0; i < COUNT_OF(RECORDING_STATUSES); i++)
+    if (str_eq_nocase(status, str_from(RECORDING_STATUSES[i].text))) return str_from(RECORDING_STATUSES[i].text);
+  return status;
+}
+
 enum err twilio_part_add(struct delivery_part *part, const char *name, struct str value) {
+  if (strcmp(name, CALL_FIELD_STATUS) == 0 || strcmp(name, RECORDING_FIELD_STATUS) == 0) value = status_spelled(value);
   const char *mark = value.n > DELIVERY_TEXT_MAX ? delivery_field_cut_mark(str_from(name)) : NULL;
   if (value.n == 0) return OK;
   if (part->count + (mark ? 2 : 1) > DELIVERY_FIELDS_MAX) return ERR_TOO_BIG;
@@ -34,7 +45,7 @@ enum err twilio_part_add(struct delivery_part *part, const char *name, struct st
 
 static enum err status_rank(const struct status *list, size_t count, struct str status, struct delivery_rank *rank) {
   for (size_t i = 0; i < count; i++) {
-    if (!str_eq(status, str_from(list[i].text))) continue;
+    if (!str_eq_nocase(status, str_from(list[i].text))) continue;
     rank->terminal = list[i].terminal;
     rank->status_order = (int)i;
     return OK;
@@ -55,7 +66,8 @@ void twilio_recording_rank(struct str status, struct delivery_rank *rank) {
 
 struct str twilio_direction(struct str provider_direction) {
   /* A trunk's "originating" leg comes from the telephone network, its "terminating" one goes there. */
-  bool inbound = str_eq(provider_direction, STR("inbound")) || str_eq(provider_direction, STR("trunking-originating"));
+  bool inbound = str_eq_nocase(provider_direction, STR("inbound")) ||
+                 str_eq_nocase(provider_direction, STR("trunking-originating"));
   return inbound ? STR("inbound") : STR("outbound");
 }
 

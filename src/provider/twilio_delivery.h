@@ -6,13 +6,13 @@
 #include "domain/delivery.h"
 #include "provider/provider.h"
 
-/* Appends a field. Cuts a value past DELIVERY_TEXT_MAX at a character and appends the field's mark. Does nothing for an empty
- * value. ERR_TOO_BIG past DELIVERY_FIELDS_MAX. */
+/* Appends a field. Writes a known status in Twilio's own letters, whatever their case. Cuts a value past DELIVERY_TEXT_MAX at a
+ * character and appends the field's mark. Does nothing for an empty value. ERR_TOO_BIG past DELIVERY_FIELDS_MAX. */
 CHECKED enum err twilio_part_add(struct delivery_part *part, const char *name, struct str value);
 
-/* Sets the status's place in Twilio's list, and whether it is terminal. A call's unknown status is not terminal and ranks
- * after the known ones, since Twilio may add some. A recording's unknown status ranks below every known one, with any
- * sequence and timestamp: its meaning is unknown. */
+/* Sets the status's place in Twilio's list, whatever the case of its letters is, and whether it is terminal. A call's unknown
+ * status is not terminal and ranks after the known ones, since Twilio may add some. A recording's unknown status ranks below
+ * every known one, with any sequence and timestamp: its meaning is unknown. */
 void twilio_call_rank(struct str status, struct delivery_rank *rank);
 void twilio_recording_rank(struct str status, struct delivery_rank *rank);
 /* "inbound" or "outbound", as seen from the business. */

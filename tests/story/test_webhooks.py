@@ -415,6 +415,12 @@ def test_a_signed_delivery_is_taken_whatever_its_incidental_fields_are(world, pr
     assert server.get(f"/api/calls/{call}", business.viewer).json()["parent_call_sid"] is None
     business.tell(server, tape, " completed", CallSid=f"{call} ", RecordingSid=f"\t{tape.sid}")
     assert world.wait_state(tape.sid)["call_sid"] == call
+    # statuses in other letters
+    call, tape = p.sid("CA"), provider.tape()
+    business.webhook_add_call(server, call, "Completed")
+    assert server.get(f"/api/calls/{call}", business.viewer).json()["status"] == "completed"
+    business.tell(server, tape, "COMPLETED")
+    assert world.wait_state(tape.sid)["provider_status"] == "completed"
     # as many fields as the body takes; the essential ones are the last
     tape = provider.tape()
     many = [(f"{i}", "") for i in range(9000)]
