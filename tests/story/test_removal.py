@@ -152,7 +152,7 @@ def test_recordings_expire_so_many_days_after_their_calls_start(world, provider)
     world.pass_time(400 * 86400)
     assert world.state(new.sid) == "ready"
     world.done("business", "set", acme.id, "--retention", 430)  # it is not due yet: else it may expire before anybody looks
-    eventually(lambda: status_of(world, acme, new)["expires_at"], 2)
+    eventually(lambda: status_of(world, acme, new)["expires_at"], 20)  # the year ended waits of the connection to PostgreSQL
     world.pass_time(6 * 86400)
     world.wait_state(new.sid, "expired", 5)
     eventually(lambda: is_gone(world, new), 5)
