@@ -1,10 +1,13 @@
 /* calls_blocks.h - blocks of a business's documents (call_documents_text), each with marks of the parts of numbers and names that
- * its documents have: a search leaves out the blocks whose marks lack a part of it. SQLite only.
+ * its documents have: a search leaves out the blocks whose marks lack a part of it. A block has BLOCK_STRIPS strips, some
+ * documents in a row each, and marks of the parts of each strip: of a block that is not left out, a search reads the strips that
+ * may have all its parts. SQLite only.
  *
  *   writing:  triggers note which blocks changed;   TRY(calls_blocks_update(db, &business, &count));   as part of a writer job
- *   reading:  struct block_wanted w;   calls_blocks_want(&w, BLOCK_NAMES, word);   if (calls_blocks_may_have(&w, marks)) …
+ *   reading:  struct block_wanted w;   calls_blocks_want(&w, BLOCK_NAMES, word);   strips = calls_blocks_strips(&w, marks);
+ *             n = calls_blocks_ranges(bounds, strips, ranges);
  *
- * Marks are bits at hashes of 4 digits, or of 3 characters of a name: a block may have a part without having the text, but no
+ * Marks are bits at hashes of 4 digits, or of 3 characters of a name: a strip may have a part without having the text, but no
  * text without its parts. Thread rule: the connection's; updates run in db_writer's transaction. */
 #pragma once
 
@@ -13,27 +16,44 @@
 enum {
   BLOCK_DOCUMENTS = 128,
   BLOCK_DOCUMENTS_MOST = 192, /* of a block that is not divided yet */
-  BLOCK_MARKS_SIZE = 928,     /* bytes */
-  BLOCK_PARTS_MAX = 128,      /* of a search; further ones are not looked for */
+  BLOCK_STRIPS = 16,
+  BLOCK_ALL_STRIPS = (1 << BLOCK_STRIPS) - 1, /* as a set: bit i stands for strip i */
+  BLOCK_MARKS_SIZE = 4000,                    /* bytes */
+  BLOCK_BOUNDS_SIZE = BLOCK_STRIPS * 16,      /* bytes */
+  BLOCK_PARTS_MAX = 128,                      /* of a search; further ones are not looked for */
 };
 
-/* The bits that the marks of a block must have. */
+/* Bits of the marks that a part has. */
+struct block_part_marks {
+  uint16_t whole;  /* of a block with the part */
+  uint16_t strips; /* the first of BLOCK_STRIPS bits, one for each strip with the part; a multiple of BLOCK_STRIPS */
+};
+/* The parts that a block must have. */
 struct block_wanted {
-  uint16_t bits[BLOCK_PARTS_MAX];
+  struct block_part_marks parts[BLOCK_PARTS_MAX];
   size_t count; /* 0: any block may have it */
 };
 enum block_part { BLOCK_DIGITS, BLOCK_NAMES };
 /* Adds the parts of text: digits, or a word of a name, folded. */
 void calls_blocks_want(struct block_wanted *w, enum block_part part, struct str text);
-/* marks: of a block; empty: they are not made yet, so it may have anything. */
-bool calls_blocks_may_have(const struct block_wanted *w, struct str marks);
+/* The strips that may have it. marks: of a block; empty: they are not made yet, so all strips may. */
+unsigned calls_blocks_strips(const struct block_wanted *w, struct str marks);
 
 /* A search: the names or the digits are there. */
 struct block_search {
   struct block_wanted names, digits;
   bool by_names, by_digits;
 };
-bool calls_blocks_may_match(const struct block_search *search, struct str marks);
+unsigned calls_blocks_search_strips(const struct block_search *search, struct str marks);
+
+/* Ids of documents. */
+struct block_range {
+  int64_t low, high;
+};
+/* Where the documents of these strips are, neighbouring strips together, in ascending order. bounds: of a block with marks.
+ * Returns how many there are. */
+int calls_blocks_ranges(struct str bounds, unsigned strips, struct block_range ret_ranges[BLOCK_STRIPS]);
+
 /* Where the next block begins; INT64_MAX: the block is the last one. */
 CHECKED enum err calls_blocks_end(struct db *db, int64_t business_id, int64_t first_id, int64_t *ret_end);
 

@@ -16,9 +16,9 @@
 enum {
   MARKS = 8 * BLOCK_MARKS_SIZE,
   SLICE_SIZE = GROUP_BLOCKS / 8, /* bytes: a mark of all blocks */
-  ROW_SLICES = 80,               /* so that a row fits a page of the database */
+  ROW_SLICES = 160,              /* so that a row fits a page of the database */
   ROWS = (MARKS + ROW_SLICES - 1) / ROW_SLICES,
-  ROW_BITS = 7, /* of a row's id: its number in the group */
+  ROW_BITS = 8, /* of a row's id: its number in the group */
   ID_SIZE = 8,
   LEAST_PART = 3,      /* of a group's most blocks: fewer between two groups get none */
   SPARE_PART = 6,      /* as many of the newest are left alone: their calls still change */
@@ -27,6 +27,7 @@ enum {
   WRITTEN_TO_LOOK = 1, /* rows */
 };
 _Static_assert(ROWS <= 1 << ROW_BITS, "a row's number has ROW_BITS bits");
+_Static_assert(ROW_SLICES % BLOCK_STRIPS == 0, "the strips of a part are in one row");
 
 static int64_t row_id(int64_t group_id, size_t row) {
   return group_id << ROW_BITS | (int64_t)row;
@@ -46,16 +47,21 @@ static int64_t id_read(const char *p) {
 
 /* ---- matching ---- */
 
-static enum err read_slice(struct db *db, int64_t group_id, size_t mark, uint8_t slice[SLICE_SIZE]) {
+/* Reads `count` marks in a row of the table, from `mark` on. */
+static enum err read_slices(struct db *db, int64_t group_id, size_t mark, size_t count, uint8_t (*slices)[SLICE_SIZE]) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  size_t at = mark % ROW_SLICES * SLICE_SIZE;
+  size_t at = mark % ROW_SLICES * SLICE_SIZE, size = count * SLICE_SIZE;
   TRY(db_query(db, &q, DB_FOR_SQLITE "select slices from call_documents_slices where id = ?1",
                DB_INT(row_id(group_id, mark / ROW_SLICES))));
   enum err e = db_next(&q);
-  if (e == ERR_NOT_FOUND || (e == OK && db_text(&q, 0).n < at + SLICE_SIZE)) return ERR_CORRUPT;
+  if (e == ERR_NOT_FOUND || (e == OK && db_text(&q, 0).n < at + size)) return ERR_CORRUPT;
   TRY(e);
-  memcpy(slice, db_text(&q, 0).p + at, SLICE_SIZE);
+  memcpy(slices, db_text(&q, 0).p + at, size);
   return OK;
+}
+
+static void keep_common(uint8_t set[SLICE_SIZE], const uint8_t other[SLICE_SIZE]) {
+  for (size_t i = 0; i < SLICE_SIZE; i++) set[i] &= other[i];
 }
 
 static bool is_empty(const uint8_t set[SLICE_SIZE]) {
@@ -63,32 +69,67 @@ static bool is_empty(const uint8_t set[SLICE_SIZE]) {
   return memcmp(set, none, SLICE_SIZE) == 0;
 }
 
-/* Adds the blocks that have all wanted marks. */
-static enum err add_wanted(struct db *db, int64_t group_id, const struct block_wanted *w, uint8_t set[SLICE_SIZE]) {
-  uint8_t has_all[SLICE_SIZE], slice[SLICE_SIZE];
-  memset(has_all, 0xff, sizeof(has_all));
-  for (size_t i = 0; i < w->count && !is_empty(has_all); i++) {
-    TRY(read_slice(db, group_id, w->bits[i], slice));
-    for (size_t k = 0; k < SLICE_SIZE; k++) has_all[k] &= slice[k];
+/* The blocks that have all wanted marks: first of whole blocks, which most searches end with. */
+static enum err find_blocks(struct db *db, int64_t group_id, const struct block_wanted *w, uint8_t set[SLICE_SIZE]) {
+  uint8_t slice[1][SLICE_SIZE];
+  memset(set, 0xff, SLICE_SIZE);
+  for (size_t i = 0; i < w->count && !is_empty(set); i++) {
+    TRY(read_slices(db, group_id, w->parts[i].whole, 1, slice));
+    keep_common(set, slice[0]);
   }
-  for (size_t k = 0; k < SLICE_SIZE; k++) set[k] |= has_all[k];
   return OK;
 }
 
+/* Blocks, for each strip. */
+struct strip_sets {
+  uint8_t set[BLOCK_STRIPS][SLICE_SIZE];
+};
+
+static bool are_empty(const struct strip_sets *s) {
+  for (int i = 0; i < BLOCK_STRIPS; i++)
+    if (!is_empty(s->set[i])) return false;
+  return true;
+}
+
+/* Adds the strips that have all wanted marks. */
+static enum err add_wanted(struct db *db, int64_t group_id, const struct block_wanted *w, struct strip_sets *found) {
+  struct strip_sets have, slices;
+  uint8_t blocks[SLICE_SIZE];
+  TRY(find_blocks(db, group_id, w, blocks));
+  if (is_empty(blocks)) return OK;
+  for (int k = 0; k < BLOCK_STRIPS; k++) memcpy(have.set[k], blocks, SLICE_SIZE);
+  for (size_t i = 0; i < w->count && !are_empty(&have); i++) {
+    TRY(read_slices(db, group_id, w->parts[i].strips, BLOCK_STRIPS, slices.set));
+    for (int k = 0; k < BLOCK_STRIPS; k++) keep_common(have.set[k], slices.set[k]);
+  }
+  for (int k = 0; k < BLOCK_STRIPS; k++)
+    for (size_t i = 0; i < SLICE_SIZE; i++) found->set[k][i] |= have.set[k][i];
+  return OK;
+}
+
+static unsigned strips_of(const struct strip_sets *s, size_t block) {
+  unsigned strips = 0;
+  for (unsigned k = 0; k < BLOCK_STRIPS; k++)
+    if (s->set[k][block / 8] & (1U << block % 8)) strips |= 1U << k;
+  return strips;
+}
+
 enum err calls_groups_match(struct db *db, int64_t group_id, const struct block_search *search,
-                            int64_t ret_ids[GROUP_BLOCKS], int *ret_count) {
+                            struct block_hit ret_hits[GROUP_BLOCKS], int *ret_count) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  uint8_t set[SLICE_SIZE] = {0};
+  struct strip_sets found = {.set = {{0}}};
   *ret_count = 0;
-  if (search->by_names) TRY(add_wanted(db, group_id, &search->names, set));
-  if (search->by_digits) TRY(add_wanted(db, group_id, &search->digits, set));
-  if (is_empty(set)) return OK;
+  if (search->by_names) TRY(add_wanted(db, group_id, &search->names, &found));
+  if (search->by_digits) TRY(add_wanted(db, group_id, &search->digits, &found));
+  if (are_empty(&found)) return OK;
   TRY(db_query(db, &q, DB_FOR_SQLITE "select blocks from call_documents_groups where id = ?1", DB_INT(group_id)));
   TRY(db_next(&q));
   struct str ids = db_text(&q, 0);
   if (ids.n > GROUP_BLOCKS * ID_SIZE) return ERR_CORRUPT;
-  for (size_t i = 0; i < ids.n / ID_SIZE; i++)
-    if (set[i / 8] & (1U << i % 8)) ret_ids[(*ret_count)++] = id_read(ids.p + i * ID_SIZE);
+  for (size_t i = 0; i < ids.n / ID_SIZE; i++) {
+    unsigned strips = strips_of(&found, i);
+    if (strips) ret_hits[(*ret_count)++] = (struct block_hit){id_read(ids.p + i * ID_SIZE), strips};
+  }
   return OK;
 }
 

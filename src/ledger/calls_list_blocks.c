@@ -1,8 +1,8 @@
 /* calls_list_blocks.c - see calls_list_blocks.h.
  *
  *   the NEAR newest documents of the business --all read, or the page is full--> done
- *   else its blocks in the list's order --marks have the search--> ranges of ids, RANGES_MOST at a time
- *        (the marks of a group's blocks are read together: calls_groups.h)
+ *   else its blocks in the list's order --marks of a block, then of its strips have the search--> ranges of ids, RANGES_MOST at a
+ *        time (the marks of a group's blocks are read together: calls_groups.h)
  *     --documents that contain the search--> ids --a few at a time--> keys, until the page is full
  *
  * Invariants
@@ -22,8 +22,8 @@ enum {
   NEAR = 1000,
   ALONE_MOST = 16384,             /* blocks that are in no group */
   UNMARKED_MOST = CALLS_LIST_FEW, /* documents in blocks without marks */
-  RANGES_FIRST = 8,
-  RANGES_MOST = 64,
+  RANGES_FIRST = 16,
+  RANGES_MOST = 256,
   IDS_FIRST = 64,
   IDS_MOST = 1024,
   ID_DIGITS = 20,
@@ -36,13 +36,13 @@ struct walk {
   bool up;           /* the oldest first */
   int64_t low, high; /* ids that rows of the page can have */
   struct db_rows snapshot, alone, groups;
-  bool has_alone, has_group;          /* a row of alone, of groups */
-  int64_t group_id;                   /* whose blocks are ids_of_group */
-  int64_t ids_of_group[GROUP_BLOCKS]; /* ascending: blocks that may match */
-  int found, next;                    /* of ids_of_group, in the list's order */
-  struct buf ranges;                  /* JSON; owned */
-  int count, most;                    /* ranges */
-  struct buf ids;                     /* JSON; owned */
+  bool has_alone, has_group;           /* a row of alone, of groups */
+  int64_t group_id;                    /* whose blocks are hits */
+  struct block_hit hits[GROUP_BLOCKS]; /* ascending: blocks that may match */
+  int found, next;                     /* of hits, in the list's order */
+  struct buf ranges;                   /* JSON; owned */
+  int count, most;                     /* ranges */
+  struct buf ids;                      /* JSON; owned */
 };
 
 static void walk_done(struct walk *w) {
@@ -130,10 +130,10 @@ static enum err hold_snapshot(struct walk *w) {
 }
 
 /* Blocks that are in no group, from the one with `low` to the one with `high`. */
-#define ALONE                                                                                       \
-  DB_FOR_SQLITE                                                                                     \
-  "select b.first_id, b.marks from call_documents_blocks b indexed by call_documents_blocks_alone"  \
-  " where b.business_id = ?1 and b.group_id is null and b.first_id <= ?3 and b.first_id >= (select" \
+#define ALONE                                                                                                \
+  DB_FOR_SQLITE                                                                                              \
+  "select b.first_id, b.marks, b.bounds from call_documents_blocks b indexed by call_documents_blocks_alone" \
+  " where b.business_id = ?1 and b.group_id is null and b.first_id <= ?3 and b.first_id >= (select"          \
   " max(m.first_id) from call_documents_blocks m where m.business_id = ?1 and m.first_id <= ?2) order by b.first_id"
 
 static enum err query_alone(struct walk *w) {
@@ -172,29 +172,15 @@ static enum err load_group(struct walk *w) {
   w->next = w->found = 0;
   w->group_id = db_int(&w->groups, 0);
   if (db_int(&w->groups, 2) > w->low)
-    TRY(calls_groups_match(w->query->db, w->group_id, &w->search, w->ids_of_group, &w->found));
+    TRY(calls_groups_match(w->query->db, w->group_id, &w->search, w->hits, &w->found));
   return next_row(&w->groups, &w->has_group);
 }
 
-static int64_t next_of_group(const struct walk *w) {
-  return w->ids_of_group[w->up ? w->next : w->found - 1 - w->next];
+static const struct block_hit *next_of_group(const struct walk *w) {
+  return &w->hits[w->up ? w->next : w->found - 1 - w->next];
 }
 
-/* *ret_end: where the block ends; 0: it left the group, so the walk meets it, or what it became, alone. */
-static enum err read_end_in_group(const struct walk *w, int64_t first_id, int64_t *ret_end) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  *ret_end = 0;
-  TRY(db_query(w->query->db, &q,
-               DB_FOR_SQLITE
-               "select 1 from call_documents_blocks where business_id = ?1 and first_id = ?2 and group_id = ?3",
-               DB_INT(w->query->business_id), DB_INT(first_id), DB_INT(w->group_id)));
-  enum err e = db_next(&q);
-  if (e == ERR_NOT_FOUND) return OK;
-  TRY(e);
-  return calls_blocks_end(w->query->db, w->query->business_id, first_id, ret_end);
-}
-
-/* Adds the documents of a block. *ret_full: the page is full before them. */
+/* Adds documents. *ret_full: the page is full before them. */
 static enum err add_range(struct walk *w, int64_t first, int64_t last, bool *ret_full) {
   if (first < w->low) first = w->low;
   if (last > w->high) last = w->high;
@@ -208,16 +194,38 @@ static enum err add_range(struct walk *w, int64_t first, int64_t last, bool *ret
   return buf_addf(&w->ranges, "%c[%lld,%lld]", w->count++ ? ',' : '[', (long long)first, (long long)last);
 }
 
+static enum err add_strips(struct walk *w, struct str bounds, unsigned strips, bool *ret_full) {
+  struct block_range ranges[BLOCK_STRIPS];
+  int count = calls_blocks_ranges(bounds, strips, ranges);
+  for (int i = 0; i < count && !*ret_full; i++) {
+    const struct block_range *r = &ranges[w->up ? i : count - 1 - i];
+    TRY(add_range(w, r->low, r->high, ret_full));
+  }
+  return OK;
+}
+
+/* Nothing is added if the block left the group: the walk meets it, or what it became, alone. */
 static enum err add_block_of_group(struct walk *w, bool *ret_full) {
-  int64_t first = next_of_group(w), end;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  const struct block_hit *hit = next_of_group(w);
   w->next++;
-  TRY(read_end_in_group(w, first, &end));
-  return end ? add_range(w, first, end - 1, ret_full) : OK;
+  TRY(db_query(w->query->db, &q,
+               DB_FOR_SQLITE
+               "select bounds from call_documents_blocks where business_id = ?1 and first_id = ?2 and group_id = ?3",
+               DB_INT(w->query->business_id), DB_INT(hit->first_id), DB_INT(w->group_id)));
+  enum err e = db_next(&q);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  return add_strips(w, db_text(&q, 0), hit->strips, ret_full);
 }
 
 static enum err add_block_alone(struct walk *w, bool *ret_full) {
   int64_t first = db_int(&w->alone, 0), end;
-  if (calls_blocks_may_match(&w->search, db_text(&w->alone, 1))) {
+  struct str marks = db_text(&w->alone, 1);
+  unsigned strips = calls_blocks_search_strips(&w->search, marks);
+  if (strips && marks.n) {
+    TRY(add_strips(w, db_text(&w->alone, 2), strips, ret_full));
+  } else if (strips) {
     TRY(calls_blocks_end(w->query->db, w->query->business_id, first, &end));
     TRY(add_range(w, first, end - 1, ret_full));
   }
@@ -239,7 +247,8 @@ static enum err walk_blocks(struct walk *w) {
     }
     if (!in_group && !w->has_alone) break;
     int64_t alone = w->has_alone ? db_int(&w->alone, 0) : 0;
-    if (in_group && (!w->has_alone || (w->up ? next_of_group(w) < alone : next_of_group(w) > alone)))
+    if (in_group &&
+        (!w->has_alone || (w->up ? next_of_group(w)->first_id < alone : next_of_group(w)->first_id > alone)))
       TRY(add_block_of_group(w, &full));
     else
       TRY(add_block_alone(w, &full));
