@@ -100,7 +100,7 @@ def wait_for_documents(path):
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     while db.execute("select exists (select 1 from call_documents_build) or exists (select 1 from call_facets_build)"
                      " or exists (select 1 from call_documents_blocks where marks is null and (is_open = 0 or added >= 256))"
-                     " or exists (select 1 from call_documents_ungrouped)").fetchone()[0]:
+                     " or exists (select 1 from call_documents_new_blocks)").fetchone()[0]:
         time.sleep(1)
     db.close()
     if time.monotonic() - began > 5:

@@ -3,8 +3,9 @@
  * Invariants
  *  (1) Each document of a business is in exactly one block, by its id.
  *  (2) A block with marks has those of all parts that its documents have. A document that comes or goes takes the marks from its
- *      block, in the same transaction (0044_document_blocks.sql, 0046_block_groups.sql). So the strips of a block with marks
- *      have all its documents.
+ *      block, in the same transaction (0048_block_strips.sql). So the strips of a block with marks
+ *      have all its documents. A release before strips that runs beside or instead of this one makes marks without strips, and no
+ *      bounds; the first bits of ours are what it makes.
  *  (3) Businesses take turns, so no business waits for all blocks of another. */
 #include "ledger/calls_blocks.h"
 
@@ -85,11 +86,11 @@ static unsigned byte_at(struct str bytes, size_t at) {
 
 unsigned calls_blocks_strips(const struct block_wanted *w, struct str marks) {
   unsigned strips = BLOCK_ALL_STRIPS;
-  if (marks.n < BLOCK_MARKS_SIZE) return strips;
+  if (marks.n < WHOLE_BITS / 8) return strips;
   for (size_t i = 0; i < w->count; i++) {
     const struct block_part_marks *p = &w->parts[i];
     if (!(byte_at(marks, p->whole / 8) & (1U << p->whole % 8))) return 0;
-    strips &= byte_at(marks, p->strips / 8) | byte_at(marks, p->strips / 8 + 1U) << 8;
+    if (marks.n == BLOCK_MARKS_SIZE) strips &= byte_at(marks, p->strips / 8) | byte_at(marks, p->strips / 8 + 1U) << 8;
   }
   return strips;
 }
@@ -145,7 +146,7 @@ static enum err block_first_due(struct db *db, int64_t after_business, struct bl
   TRY(db_query(db, &q,
                DB_FOR_SQLITE
                "select business_id, first_id, is_open, added from call_documents_blocks"
-               " indexed by call_documents_blocks_due where marks is null and (is_open = 0 or added >= 256)"
+               " indexed by call_documents_blocks_to_mark where bounds is null and (is_open = 0 or added >= 256)"
                " and business_id > ?1 order by business_id, first_id limit 1",
                DB_INT(after_business)));
   TRY(db_next(&q));
@@ -324,8 +325,9 @@ enum err calls_blocks_are_due(struct db *db, bool *ret_due) {
   *ret_due = false;
   if (db_kind(db) == DB_POSTGRES) return OK;
   TRY(db_query(db, &q,
-               DB_FOR_SQLITE "select exists (select 1 from call_documents_blocks indexed by call_documents_blocks_due"
-                             " where marks is null and (is_open = 0 or added >= 256))"));
+               DB_FOR_SQLITE
+               "select exists (select 1 from call_documents_blocks indexed by call_documents_blocks_to_mark"
+               " where bounds is null and (is_open = 0 or added >= 256))"));
   TRY(db_next(&q));
   *ret_due = db_int(&q, 0) != 0;
   return OK;
@@ -350,13 +352,14 @@ enum err calls_blocks_update(struct db *db, int64_t *business_id, int *ret_count
 enum err calls_blocks_are_ready(struct db *db, int64_t business_id, int64_t alone_most, int64_t unmarked_most,
                                 bool *ret_ready) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               DB_FOR_SQLITE
-               "select not exists (select 1 from call_documents_blocks indexed by call_documents_blocks_alone"
-               " where business_id = ?1 and group_id is null limit 1 offset ?2), (select coalesce(sum(added), 0) from"
-               " call_documents_blocks"
-               " indexed by call_documents_blocks_unmarked where marks is null and business_id = ?1)",
-               DB_INT(business_id), DB_INT(alone_most)));
+  TRY(db_query(
+      db, &q,
+      DB_FOR_SQLITE
+      "select not exists (select 1 from call_documents_blocks indexed by call_documents_blocks_single"
+      " where business_id = ?1 and block_group_id is null limit 1 offset ?2), (select coalesce(sum(added), 0) from"
+      " call_documents_blocks"
+      " indexed by call_documents_blocks_unmarked where marks is null and business_id = ?1)",
+      DB_INT(business_id), DB_INT(alone_most)));
   TRY(db_next(&q));
   *ret_ready = db_int(&q, 0) && db_int(&q, 1) <= unmarked_most;
   return OK;

@@ -36,7 +36,8 @@ struct block_wanted {
 enum block_part { BLOCK_DIGITS, BLOCK_NAMES };
 /* Adds the parts of text: digits, or a word of a name, folded. */
 void calls_blocks_want(struct block_wanted *w, enum block_part part, struct str text);
-/* The strips that may have it. marks: of a block; empty: they are not made yet, so all strips may. */
+/* The strips that may have it. marks: of a block; empty: they are not made yet, so all strips may. Those that a release before
+ * strips made are shorter, and are of the whole block. */
 unsigned calls_blocks_strips(const struct block_wanted *w, struct str marks);
 
 /* A search: the names or the digits are there. */

@@ -1,10 +1,10 @@
 /* calls_groups.c - see calls_groups.h.
  *
- *   a block is new --a trigger--> call_documents_ungrouped --find_run--> blocks in a row, in no group --group_make--> a group
- *   a block of it changes: a trigger takes it out --an eighth is out--> group_end --> call_documents_ungrouped
+ *   a block is new --a trigger--> call_documents_new_blocks --find_run--> blocks in a row, in no group --group_make--> a group
+ *   a block of it changes: a trigger takes it out --an eighth is out--> group_end --> call_documents_new_blocks
  *
  * Invariants
- *  (1) A block with a group_id has marks, and they are what its group was made of.
+ *  (1) A block with a block_group_id has marks, and they are what its group was made of.
  *  (2) Groups of a business have disjoint ranges. A block that left a group, or was divided from one, may be within its range.
  *  (3) An update writes at most DB_JOB_ROWS rows: those of a group and its blocks.
  *  (4) Businesses take turns. */
@@ -51,7 +51,7 @@ static int64_t id_read(const char *p) {
 static enum err read_slices(struct db *db, int64_t group_id, size_t mark, size_t count, uint8_t (*slices)[SLICE_SIZE]) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   size_t at = mark % ROW_SLICES * SLICE_SIZE, size = count * SLICE_SIZE;
-  TRY(db_query(db, &q, DB_FOR_SQLITE "select slices from call_documents_slices where id = ?1",
+  TRY(db_query(db, &q, DB_FOR_SQLITE "select slices from call_documents_block_slices where id = ?1",
                DB_INT(row_id(group_id, mark / ROW_SLICES))));
   enum err e = db_next(&q);
   if (e == ERR_NOT_FOUND || (e == OK && db_text(&q, 0).n < at + size)) return ERR_CORRUPT;
@@ -122,7 +122,7 @@ enum err calls_groups_match(struct db *db, int64_t group_id, const struct block_
   if (search->by_names) TRY(add_wanted(db, group_id, &search->names, &found));
   if (search->by_digits) TRY(add_wanted(db, group_id, &search->digits, &found));
   if (are_empty(&found)) return OK;
-  TRY(db_query(db, &q, DB_FOR_SQLITE "select blocks from call_documents_groups where id = ?1", DB_INT(group_id)));
+  TRY(db_query(db, &q, DB_FOR_SQLITE "select blocks from call_documents_block_groups where id = ?1", DB_INT(group_id)));
   TRY(db_next(&q));
   struct str ids = db_text(&q, 0);
   if (ids.n > GROUP_BLOCKS * ID_SIZE) return ERR_CORRUPT;
@@ -156,7 +156,7 @@ static enum err read_blocks(struct db *db, int64_t business_id, int64_t first, i
   TRY(db_query(db, &q,
                DB_FOR_SQLITE
                "select first_id, marks from call_documents_blocks where business_id = ?1 and first_id >= ?2"
-               " and first_id <= ?3 and marks is not null order by first_id",
+               " and first_id <= ?3 and marks is not null and bounds is not null order by first_id",
                DB_INT(business_id), DB_INT(first), DB_INT(last)));
   while ((e = db_next(&q)) == OK) {
     if (g->count == GROUP_BLOCKS || db_text(&q, 1).n != BLOCK_MARKS_SIZE) return ERR_CORRUPT;
@@ -167,7 +167,7 @@ static enum err read_blocks(struct db *db, int64_t business_id, int64_t first, i
 
 static enum err new_group_id(struct db *db, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, DB_FOR_SQLITE "select coalesce(max(id), 0) + 1 from call_documents_groups"));
+  TRY(db_query(db, &q, DB_FOR_SQLITE "select coalesce(max(id), 0) + 1 from call_documents_block_groups"));
   TRY(db_next(&q));
   *ret_id = db_int(&q, 0);
   return OK;
@@ -178,18 +178,19 @@ static enum err write_group(struct db *db, int64_t business_id, int64_t first, i
   int64_t id;
   TRY(new_group_id(db, &id));
   TRY(db_run(db,
-             DB_FOR_SQLITE "insert into call_documents_groups (id, business_id, first_id, end_id, changes_left, blocks)"
-                           " values (?1, ?2, ?3, ?4, ?5, ?6)",
+             DB_FOR_SQLITE
+             "insert into call_documents_block_groups (id, business_id, first_id, end_id, changes_left, blocks)"
+             " values (?1, ?2, ?3, ?4, ?5, ?6)",
              DB_INT(id), DB_INT(business_id), DB_INT(first), DB_INT(g->end_id), DB_INT(g->count / CHANGED_PART + 1),
              DB_BLOB(str_of((const char *)g->ids, g->count * ID_SIZE))));
   for (size_t i = 0; i < ROWS; i++)
-    TRY(db_run(db, DB_FOR_SQLITE "insert into call_documents_slices (id, slices) values (?1, ?2)",
+    TRY(db_run(db, DB_FOR_SQLITE "insert into call_documents_block_slices (id, slices) values (?1, ?2)",
                DB_INT(row_id(id, i)),
                DB_BLOB(str_of((const char *)g->slices[i * ROW_SLICES], ROW_SLICES * SLICE_SIZE))));
   return db_run(db,
                 DB_FOR_SQLITE
-                "update call_documents_blocks set group_id = ?1 where business_id = ?2 and first_id >= ?3"
-                " and first_id <= ?4 and marks is not null",
+                "update call_documents_blocks set block_group_id = ?1 where business_id = ?2 and first_id >= ?3"
+                " and first_id <= ?4 and marks is not null and bounds is not null",
                 DB_INT(id), DB_INT(business_id), DB_INT(first), DB_INT(last));
 }
 
@@ -223,13 +224,14 @@ static int blocks_of_run(const struct run *r, int most, bool is_followed) {
 static enum err find_run(struct db *db, int64_t business_id, int most, struct run *r, int *ret_take) {
   struct db_rows blocks CLEANUP(db_rows_done) = DB_ROWS, groups CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &blocks,
-               DB_FOR_SQLITE "select first_id from call_documents_blocks indexed by call_documents_blocks_alone"
-                             " where business_id = ?1 and first_id > 0 and group_id is null and is_open = 0"
+               DB_FOR_SQLITE "select first_id from call_documents_blocks indexed by call_documents_blocks_single"
+                             " where business_id = ?1 and first_id > 0 and block_group_id is null and is_open = 0"
                              " order by first_id limit ?2",
                DB_INT(business_id), DB_INT(ALONE_MOST)));
   TRY(db_query(db, &groups,
-               DB_FOR_SQLITE "select first_id, end_id from call_documents_groups indexed by call_documents_groups_order"
-                             " where business_id = ?1 order by first_id",
+               DB_FOR_SQLITE
+               "select first_id, end_id from call_documents_block_groups indexed by call_documents_block_groups_order"
+               " where business_id = ?1 order by first_id",
                DB_INT(business_id)));
   enum err next_group = db_next(&groups), e;
   r->count = 0;
@@ -259,14 +261,14 @@ static enum err look_for_group(struct db *db, int64_t business_id, int most, int
   *ret_count = ROWS + take;
   if (take) return group_make(db, business_id, r.ids[0], r.ids[take - 1]);
   *ret_count = WRITTEN_TO_LOOK;
-  return db_run(db, DB_FOR_SQLITE "delete from call_documents_ungrouped where business_id = ?1", DB_INT(business_id));
+  return db_run(db, DB_FOR_SQLITE "delete from call_documents_new_blocks where business_id = ?1", DB_INT(business_id));
 }
 
 static enum err first_ungrouped(struct db *db, int64_t after_business, int64_t *ret_business) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                DB_FOR_SQLITE
-               "select business_id from call_documents_ungrouped where business_id > ?1 order by business_id limit 1",
+               "select business_id from call_documents_new_blocks where business_id > ?1 order by business_id limit 1",
                DB_INT(after_business)));
   TRY(db_next(&q));
   *ret_business = db_int(&q, 0);
@@ -282,8 +284,9 @@ struct group_due {
 static enum err first_changed(struct db *db, struct group_due *g) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               DB_FOR_SQLITE "select id, business_id, first_id, end_id from call_documents_groups"
-                             " indexed by call_documents_groups_changed where changes_left <= 0 order by id limit 1"));
+               DB_FOR_SQLITE
+               "select id, business_id, first_id, end_id from call_documents_block_groups"
+               " indexed by call_documents_block_groups_changed where changes_left <= 0 order by id limit 1"));
   TRY(db_next(&q));
   *g = (struct group_due){db_int(&q, 0), db_int(&q, 1), db_int(&q, 2), db_int(&q, 3)};
   return OK;
@@ -291,14 +294,15 @@ static enum err first_changed(struct db *db, struct group_due *g) {
 
 /* The group goes first: then the trigger of its blocks finds none to count in. */
 static enum err group_end(struct db *db, const struct group_due *g) {
-  TRY(db_run(db, DB_FOR_SQLITE "delete from call_documents_groups where id = ?1", DB_INT(g->id)));
-  TRY(db_run(db, DB_FOR_SQLITE "delete from call_documents_slices where id >= ?1 and id < ?2", DB_INT(row_id(g->id, 0)),
-             DB_INT(row_id(g->id + 1, 0))));
+  TRY(db_run(db, DB_FOR_SQLITE "delete from call_documents_block_groups where id = ?1", DB_INT(g->id)));
+  TRY(db_run(db, DB_FOR_SQLITE "delete from call_documents_block_slices where id >= ?1 and id < ?2",
+             DB_INT(row_id(g->id, 0)), DB_INT(row_id(g->id + 1, 0))));
   TRY(db_run(db,
-             DB_FOR_SQLITE "update call_documents_blocks set group_id = null where business_id = ?1 and first_id >= ?2"
-                           " and first_id < ?3 and group_id = ?4",
+             DB_FOR_SQLITE
+             "update call_documents_blocks set block_group_id = null where business_id = ?1 and first_id >= ?2"
+             " and first_id < ?3 and block_group_id = ?4",
              DB_INT(g->business_id), DB_INT(g->first_id), DB_INT(g->end_id), DB_INT(g->id)));
-  return db_run(db, DB_FOR_SQLITE "insert or ignore into call_documents_ungrouped (business_id) values (?1)",
+  return db_run(db, DB_FOR_SQLITE "insert or ignore into call_documents_new_blocks (business_id) values (?1)",
                 DB_INT(g->business_id));
 }
 
@@ -310,8 +314,8 @@ enum err calls_groups_are_due(struct db *db, bool *ret_due) {
   if (db_kind(db) == DB_POSTGRES) return OK;
   TRY(db_query(db, &q,
                DB_FOR_SQLITE
-               "select exists (select 1 from call_documents_ungrouped) or exists (select 1 from"
-               " call_documents_groups indexed by call_documents_groups_changed where changes_left <= 0)"));
+               "select exists (select 1 from call_documents_new_blocks) or exists (select 1 from"
+               " call_documents_block_groups indexed by call_documents_block_groups_changed where changes_left <= 0)"));
   TRY(db_next(&q));
   *ret_due = db_int(&q, 0) != 0;
   return OK;

@@ -130,10 +130,10 @@ static enum err hold_snapshot(struct walk *w) {
 }
 
 /* Blocks that are in no group, from the one with `low` to the one with `high`. */
-#define ALONE                                                                                                \
-  DB_FOR_SQLITE                                                                                              \
-  "select b.first_id, b.marks, b.bounds from call_documents_blocks b indexed by call_documents_blocks_alone" \
-  " where b.business_id = ?1 and b.group_id is null and b.first_id <= ?3 and b.first_id >= (select"          \
+#define ALONE                                                                                                 \
+  DB_FOR_SQLITE                                                                                               \
+  "select b.first_id, b.marks, b.bounds from call_documents_blocks b indexed by call_documents_blocks_single" \
+  " where b.business_id = ?1 and b.block_group_id is null and b.first_id <= ?3 and b.first_id >= (select"     \
   " max(m.first_id) from call_documents_blocks m where m.business_id = ?1 and m.first_id <= ?2) order by b.first_id"
 
 static enum err query_alone(struct walk *w) {
@@ -143,11 +143,11 @@ static enum err query_alone(struct walk *w) {
 }
 
 /* The groups from the one with `low`, or that before it, to the one with `high`. */
-#define GROUPS                                                                                            \
-  DB_FOR_SQLITE                                                                                           \
-  "select g.id, g.first_id, g.end_id from call_documents_groups g indexed by call_documents_groups_order" \
-  " where g.business_id = ?1 and g.first_id <= ?3 and g.first_id >= coalesce((select max(m.first_id)"     \
-  " from call_documents_groups m where m.business_id = ?1 and m.first_id <= ?2), 0) order by g.first_id"
+#define GROUPS                                                                                                        \
+  DB_FOR_SQLITE                                                                                                       \
+  "select g.id, g.first_id, g.end_id from call_documents_block_groups g indexed by call_documents_block_groups_order" \
+  " where g.business_id = ?1 and g.first_id <= ?3 and g.first_id >= coalesce((select max(m.first_id)"                 \
+  " from call_documents_block_groups m where m.business_id = ?1 and m.first_id <= ?2), 0) order by g.first_id"
 
 static enum err query_groups(struct walk *w) {
   const struct list_query *a = w->query;
@@ -209,10 +209,11 @@ static enum err add_block_of_group(struct walk *w, bool *ret_full) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   const struct block_hit *hit = next_of_group(w);
   w->next++;
-  TRY(db_query(w->query->db, &q,
-               DB_FOR_SQLITE
-               "select bounds from call_documents_blocks where business_id = ?1 and first_id = ?2 and group_id = ?3",
-               DB_INT(w->query->business_id), DB_INT(hit->first_id), DB_INT(w->group_id)));
+  TRY(db_query(
+      w->query->db, &q,
+      DB_FOR_SQLITE
+      "select bounds from call_documents_blocks where business_id = ?1 and first_id = ?2 and block_group_id = ?3",
+      DB_INT(w->query->business_id), DB_INT(hit->first_id), DB_INT(w->group_id)));
   enum err e = db_next(&q);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
@@ -221,10 +222,10 @@ static enum err add_block_of_group(struct walk *w, bool *ret_full) {
 
 static enum err add_block_alone(struct walk *w, bool *ret_full) {
   int64_t first = db_int(&w->alone, 0), end;
-  struct str marks = db_text(&w->alone, 1);
-  unsigned strips = calls_blocks_search_strips(&w->search, marks);
-  if (strips && marks.n) {
-    TRY(add_strips(w, db_text(&w->alone, 2), strips, ret_full));
+  unsigned strips = calls_blocks_search_strips(&w->search, db_text(&w->alone, 1));
+  struct str bounds = strips ? db_text(&w->alone, 2) : STR_NONE;
+  if (bounds.n) {
+    TRY(add_strips(w, bounds, strips, ret_full));
   } else if (strips) {
     TRY(calls_blocks_end(w->query->db, w->query->business_id, first, &end));
     TRY(add_range(w, first, end - 1, ret_full));

@@ -7,7 +7,7 @@
  *   call_documents_build   how far the calls of an older schema are indexed
  *   call_documents_folding how far the calls are indexed again with this release's folding of names
  *   call_documents_blocks  blocks of documents that are to be marked or divided (calls_blocks.h)
- *   call_documents_ungrouped  businesses with blocks that may make a group; call_documents_groups: groups that blocks left
+ *   call_documents_new_blocks  businesses with blocks that may make a group; call_documents_block_groups: groups that blocks left
  *                          (calls_groups.h)
  *   transcript_terms_due   transcripts whose rows for searches are to be written (transcript_terms.h)
  *   call_facets_build      how far they are in call_facets (calls_facets.h)

@@ -20,7 +20,7 @@ static void try_order(const struct scratch *place, enum order order) {
   print_message("# %lld blocks\n", (long long)blocks);
   assert_true(blocks >= CALLS / BLOCK_DOCUMENTS_MOST &&
               blocks <= (order == ANY_ORDER ? 2 : 1) * CALLS / BLOCK_DOCUMENTS + 2);
-  assert_true(scratch_int(db, "select count(*) from call_documents_groups") >= 2);
+  assert_true(scratch_int(db, "select count(*) from call_documents_block_groups") >= 2);
   for (int i = 0; i < CALLS; i += 3) put_call(db, i); /* again */
   assert_int_equal(db_run(db, "update calls set customer_name = 'Rarer' where call_sid = 'CA1000700'"), OK);
   assert_int_equal(db_run(db, "delete from calls where call_sid in ('CA1000001', 'CA1000600', 'CA1001199')"), OK);
@@ -107,6 +107,25 @@ static void words_that_are_frequent_apart_are_read_where_both_may_be(void **stat
   db_close(db);
 }
 
+/* The release before strips makes marks of whole blocks, in the first bits. */
+static void blocks_that_an_earlier_release_marked_are_searched_and_marked_again(void **state) {
+  struct db *db = scratch_begun(*state);
+  for (int i = 0; i < CALLS; i++) put_call(db, i);
+  (void)settle(db);
+  assert_int_equal(db_script(db,
+                             "update call_documents_blocks set marks = substr(marks, 1, 928), bounds = null,"
+                             " block_group_id = null where marks is not null"),
+                   OK);
+  assert_finds_all(db);
+  (void)settle(db);
+  assert_int_equal(
+      scratch_int(db, "select count(*) from call_documents_blocks where marks is not null and bounds is null"), 0);
+  assert_true(scratch_int(db, "select count(*) from call_documents_blocks where block_group_id is not null") > 4);
+  assert_finds_all(db);
+  db_rollback(db);
+  db_close(db);
+}
+
 static bool marks_have(struct db *db, const char *digits) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   struct block_wanted w = {.count = 0};
@@ -169,10 +188,11 @@ static void a_search_of_many_calls_costs_the_same_whatever_others_store(void **s
   for (int i = 0; i < CALLS; i++) scratch_named_call(db, 1, i, "+77777777777", "Ann Mine");
   scratch_named_call(db, 2, OF_OTHERS, "+88888888888", "Bo"); /* so that my rows never end a tree */
   (void)settle(db);
-  assert_int_equal(db_script(db,
-                             "insert into call_documents_groups (business_id, first_id, end_id, changes_left, blocks)"
-                             " values (2, 0, 0, 9, x'')"),
-                   OK);
+  assert_int_equal(
+      db_script(db,
+                "insert into call_documents_block_groups (business_id, first_id, end_id, changes_left, blocks)"
+                " values (2, 0, 0, 9, x'')"),
+      OK);
   (void)cost_of_searches(db, false);
   struct cost alone = cost_of_searches(db, false);
   int64_t segments = scratch_int(db, "select count(distinct segid) from call_documents_idx");
@@ -202,6 +222,7 @@ int main(void) {
       SCRATCH_TEST(a_search_finds_calls_that_came_in_any_order),
       SCRATCH_TEST(words_of_two_names_are_found_in_any_order),
       SCRATCH_TEST(words_that_are_frequent_apart_are_read_where_both_may_be),
+      SCRATCH_TEST(blocks_that_an_earlier_release_marked_are_searched_and_marked_again),
       SCRATCH_TEST(marks_of_a_call_go_with_it),
       SCRATCH_TEST(a_search_of_many_calls_costs_the_same_whatever_others_store),
   };

@@ -13,18 +13,19 @@ static uint32_t next_random(uint32_t *state) {
 static void assert_groups_are_consistent(struct db *db) {
   assert_int_equal(
       scratch_int(db,
-                  "select count(*) from call_documents_blocks b left join call_documents_groups g on g.id ="
-                  " b.group_id where b.group_id is not null and (g.id is null or b.marks is null or"
+                  "select count(*) from call_documents_blocks b left join call_documents_block_groups g on g.id ="
+                  " b.block_group_id where b.block_group_id is not null and (g.id is null or b.marks is null or"
                   " b.is_open or b.first_id < g.first_id or b.first_id >= g.end_id)"),
       0);
+  assert_int_equal(
+      scratch_int(db,
+                  "select count(*) from call_documents_block_groups g join call_documents_block_groups h on h.id <>"
+                  " g.id and h.business_id = g.business_id and h.first_id < g.end_id and g.first_id <"
+                  " h.end_id"),
+      0);
   assert_int_equal(scratch_int(db,
-                               "select count(*) from call_documents_groups g join call_documents_groups h on h.id <>"
-                               " g.id and h.business_id = g.business_id and h.first_id < g.end_id and g.first_id <"
-                               " h.end_id"),
-                   0);
-  assert_int_equal(scratch_int(db,
-                               "select count(*) from call_documents_slices s where not exists (select 1 from"
-                               " call_documents_groups g where g.id = s.id >> 8)"),
+                               "select count(*) from call_documents_block_slices s where not exists (select 1 from"
+                               " call_documents_block_groups g where g.id = s.id >> 8)"),
                    0);
 }
 
@@ -54,7 +55,7 @@ static void a_search_finds_all_whatever_changes(void **state) {
     change_something(db, &random);
     if (round % 3 == 0) assert_int_equal(calls_upkeep_run(db, &u, UPKEEP_PART, &more), OK);
     if (round % CHECKED_EVERY) continue;
-    changed += scratch_int(db, "select count(*) from call_documents_groups where changes_left < 2");
+    changed += scratch_int(db, "select count(*) from call_documents_block_groups where changes_left < 2");
     assert_groups_are_consistent(db);
     assert_finds_all(db);
   }
@@ -64,7 +65,7 @@ static void a_search_finds_all_whatever_changes(void **state) {
   assert_int_equal(db_run(db, "delete from calls where business_id = 1"), OK);
   (void)settle(db);
   assert_groups_are_consistent(db);
-  assert_int_equal(scratch_int(db, "select count(*) from call_documents_slices"), 0);
+  assert_int_equal(scratch_int(db, "select count(*) from call_documents_block_slices"), 0);
   db_rollback(db);
   db_close(db);
 }
@@ -99,7 +100,7 @@ static void a_search_of_a_span_finds_what_is_in_it(void **state) {
   struct db *db = scratch_begun(*state);
   for (int i = 0; i < CALLS; i++) put_hour(db, i);
   (void)settle(db);
-  assert_true(scratch_int(db, "select count(*) from call_documents_groups") >= 3);
+  assert_true(scratch_int(db, "select count(*) from call_documents_block_groups") >= 3);
   for (enum calls_sort sort = CALLS_NEWEST; sort <= CALLS_SHORTEST; sort++)
     for (int from = 0; from < CALLS; from += 170)
       for (int until = from + 30; until <= CALLS; until += 300)
@@ -112,11 +113,12 @@ static void a_search_of_a_span_finds_what_is_in_it(void **state) {
 
 static void put_blocks(struct db *db, int count) {
   char sql[400];
-  (void)snprintf(sql, sizeof(sql),
-                 "with recursive g(i) as (select 0 union all select i + 1 from g where i < %d)"
-                 " insert into call_documents_blocks (business_id, first_id, is_open, added, marks)"
-                 " select 1, i * 1000, i = %d, 128, iif(i = %d, null, randomblob(%d)) from g",
-                 count, count, count, BLOCK_MARKS_SIZE);
+  (void)snprintf(
+      sql, sizeof(sql),
+      "with recursive g(i) as (select 0 union all select i + 1 from g where i < %d)"
+      " insert into call_documents_blocks (business_id, first_id, is_open, added, marks, bounds)"
+      " select 1, i * 1000, i = %d, 128, iif(i = %d, null, randomblob(%d)), iif(i = %d, null, zeroblob(%d)) from g",
+      count, count, count, BLOCK_MARKS_SIZE, count, BLOCK_BOUNDS_SIZE);
   assert_int_equal(db_script(db, sql), OK);
 }
 
@@ -127,7 +129,7 @@ static void assert_matches_as_its_blocks(struct db *db, const struct block_searc
   int count, i = 0;
   assert_int_equal(calls_groups_match(db, 1, search, hits, &count), OK);
   assert_int_equal(
-      db_query_once(db, &q, "select first_id, marks from call_documents_blocks where group_id = 1 order by 1",
+      db_query_once(db, &q, "select first_id, marks from call_documents_blocks where block_group_id = 1 order by 1",
                     DB_VALUES_()),
       OK);
   while (db_next(&q) == OK) {
@@ -151,7 +153,7 @@ static void a_group_is_made_and_ended_in_bounded_parts(void **state) {
   int count, groups = 0;
   put_blocks(db, 3 * GROUP_BLOCKS);
   for (count = 1; count; groups++) assert_true(rows_of_an_update(db, &count) <= DB_JOB_ROWS);
-  assert_int_equal(scratch_int(db, "select count(*) from call_documents_groups"), 2);
+  assert_int_equal(scratch_int(db, "select count(*) from call_documents_block_groups"), 2);
   assert_int_equal(groups, 4); /* two groups; the newest blocks are looked at and left; nothing is due */
   assert_groups_are_consistent(db);
   for (int i = 0; i < 40; i++) {
@@ -164,13 +166,14 @@ static void a_group_is_made_and_ended_in_bounded_parts(void **state) {
     assert_matches_as_its_blocks(db, &s);
   }
   assert_int_equal(db_script(db,
-                             "update call_documents_blocks set group_id = null, marks = null where first_id in (select"
-                             " first_id from call_documents_blocks where group_id = 1 limit 25)"),
+                             "update call_documents_blocks set block_group_id = null, marks = null, bounds = null "
+                             "where first_id in (select"
+                             " first_id from call_documents_blocks where block_group_id = 1 limit 25)"),
                    OK);
   assert_true(rows_of_an_update(db, &count) <= DB_JOB_ROWS);
-  assert_int_equal(scratch_int(db, "select count(*) from call_documents_blocks where group_id = 1"), 0);
+  assert_int_equal(scratch_int(db, "select count(*) from call_documents_blocks where block_group_id = 1"), 0);
   for (count = 1; count;) assert_true(rows_of_an_update(db, &count) <= DB_JOB_ROWS);
-  assert_int_equal(scratch_int(db, "select count(*) from call_documents_groups"), 2);
+  assert_int_equal(scratch_int(db, "select count(*) from call_documents_block_groups"), 2);
   assert_groups_are_consistent(db);
   db_rollback(db);
   db_close(db);
@@ -182,7 +185,7 @@ static void businesses_take_turns(void **state) {
   int64_t business = 0, seen[2];
   int count;
   for (int i = 0; i < 2; i++) {
-    assert_int_equal(db_script(db, "insert or ignore into call_documents_ungrouped values (1), (2)"), OK);
+    assert_int_equal(db_script(db, "insert or ignore into call_documents_new_blocks values (1), (2)"), OK);
     assert_int_equal(calls_groups_update(db, &business, 0, &count), OK);
     seen[i] = business;
   }

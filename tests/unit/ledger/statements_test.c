@@ -38,7 +38,7 @@ static const char sqlite_columns[] =
     " and m.name not glob 'transcript_words*' and m.name not glob 'transcript_terms*'"
     " and m.name not glob 'sqlite_*' and i.name <> m.name and i.name <> 'rank'"
     " union select name || ' (index)' from sqlite_schema where type = 'index' and name not glob 'sqlite_*'"
-    " and name not glob 'call_documents_blocks*' and name not glob 'call_documents_groups*'";
+    " and name not glob 'call_documents_block*' and name not glob 'call_documents_groups*'";
 static const char postgres_has[] =
     "select exists (select 1 from information_schema.columns where table_schema = current_schema"
     " and table_name || '.' || column_name = ?1) or exists (select 1 from pg_catalog.pg_indexes"
